@@ -1,0 +1,134 @@
+"""The change feed: what live streams read. Positions follow commits, so a reader of "after position N" misses nothing.
+
+Writers insert into `change_pending` without a position. Whoever reads first sequences: under a lock on the tenant's
+head, visible pending rows get the next positions and move into `change`. A late commit simply gets a later position;
+writers never wait for each other, and a foreign long transaction stops nobody.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from domain.foundation.database import Session, Statements, across_tenants, writing
+from domain.foundation.unit_of_work import UnitOfWork
+
+#: Rows that one sequencing transaction moves, so that nobody waits long for the head.
+BATCH = 5_000
+
+
+class ObjectType(StrEnum):
+    """Kinds of objects in the feed, in audit entries and as subjects of jobs."""
+
+    TENANT = "TENANT"
+    ACCOUNT = "ACCOUNT"
+    LEARNER = "LEARNER"
+    SERVICE_ACCOUNT = "SERVICE_ACCOUNT"
+    DEPARTMENT = "DEPARTMENT"
+    LEARNING_GROUP = "LEARNING_GROUP"
+    CLIENT = "CLIENT"
+    SUBLICENSE = "SUBLICENSE"
+    COURSE = "COURSE"
+    LEARNING_PATH = "LEARNING_PATH"
+    ENROLLMENT = "ENROLLMENT"
+    CONTENT_ACTION = "CONTENT_ACTION"
+    RULE = "RULE"
+    JOB = "JOB"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row of the feed."""
+
+    position: int
+    object_type: str
+    object_id: int
+    version: int
+    at: datetime
+
+
+async def record_changes(
+    work: UnitOfWork, object_type: ObjectType, objects: Sequence[tuple[int, int]]
+) -> None:
+    """Write a change row for each (object ID, version); bulk work writes them in its own statements."""
+    if not objects:
+        return
+    await work.sql.execute(
+        """
+        INSERT INTO change_pending (tenant_id, object_type, object_id, version, at)
+        SELECT $1, $2, object_id, version, $5 FROM unnest($3::bigint[], $4::int[]) AS changed (object_id, version)
+        """,
+        work.tenant_id,
+        object_type.value,
+        [object_id for object_id, _ in objects],
+        [version for _, version in objects],
+        work.now,
+    )
+
+
+async def read_head(sql: Statements, tenant_id: int) -> int:
+    """Return the present end of the tenant's feed: whatever this snapshot misses comes later."""
+    position = await sql.value("SELECT position FROM feed_head WHERE tenant_id = $1", tenant_id)
+    return int(position or 0)
+
+
+async def read_changes(sql: Statements, tenant_id: int, *, after: int, limit: int = 1_000) -> list[Change]:
+    """Return the changes after a position, in order."""
+    return await sql.rows(
+        Change,
+        "SELECT position, object_type, object_id, version, at FROM change"
+        " WHERE tenant_id = $1 AND position > $2 ORDER BY position LIMIT $3",
+        tenant_id,
+        after,
+        limit,
+    )
+
+
+async def sequence(tenant_id: int) -> int:
+    """Give positions to what is committed and has none; return how many rows got one."""
+    total = 0
+    while True:
+        async with writing(tenant_id) as sql:
+            moved = await sequence_batch(sql, tenant_id)
+        total += moved
+        if moved < BATCH:
+            return total
+
+
+async def sequence_batch(sql: Session, tenant_id: int) -> int:
+    """Move one batch of pending rows into the feed, in the transaction given."""
+    # A statement of its own: the next one's snapshot has to be newer than the lock, else two sequencers number the
+    # same rows.
+    await sql.execute("SELECT position FROM feed_head WHERE tenant_id = $1 FOR UPDATE", tenant_id)
+    return int(
+        await sql.value(
+            """
+            WITH gone AS (
+              DELETE FROM change_pending WHERE id = ANY (ARRAY(
+                SELECT id FROM change_pending WHERE tenant_id = $1 ORDER BY id LIMIT $2))
+              RETURNING *),
+            placed AS (
+              INSERT INTO change (tenant_id, position, object_type, object_id, version, keys_before, keys_after, at)
+              SELECT g.tenant_id, h.position + row_number() OVER (ORDER BY g.id),
+                     g.object_type, g.object_id, g.version, g.keys_before, g.keys_after, g.at
+                FROM gone g JOIN feed_head h ON h.tenant_id = $1
+              RETURNING position, object_type, object_id),
+            logged AS (
+              INSERT INTO content_action_position (tenant_id, position, content_action_id)
+              SELECT $1, position, object_id FROM placed WHERE object_type = 'CONTENT_ACTION'),
+            counted AS (SELECT count(*) AS n FROM placed),
+            moved AS (UPDATE feed_head SET position = position + n FROM counted WHERE tenant_id = $1 AND n > 0)
+            SELECT n FROM counted
+            """,
+            tenant_id,
+            BATCH,
+        )
+    )
+
+
+async def sequence_all_tenants() -> int:
+    """Sequence every tenant that has pending rows; a feed without readers must not pile up."""
+    total = 0
+    for record in await across_tenants("SELECT * FROM tenants_with_pending_changes()"):
+        total += await sequence(record[0])
+    return total

@@ -1,0 +1,206 @@
+"""The database of this process, and SQL as the way to lists, batches and rule work: text in, dataclasses out.
+
+A `Session` is one transaction on one connection. Queries read in a `ReadScope`; changes are made in a unit of work.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Protocol, TypeVar
+
+import asyncpg
+from tortoise import Tortoise
+from tortoise.context import TortoiseContext
+from tortoise.transactions import in_transaction
+
+from domain.foundation.orm import orm_config
+
+Row = TypeVar("Row")
+
+
+class Statements(Protocol):
+    """What both a reading and a changing transaction offer."""
+
+    async def fetch(self, sql: str, *args: Any) -> list["asyncpg.Record"]: ...
+    async def rows(self, shape: type[Row], sql: str, *args: Any) -> list[Row]: ...
+    async def row(self, shape: type[Row], sql: str, *args: Any) -> Row | None: ...
+    async def values(self, sql: str, *args: Any) -> list[Any]: ...
+    async def value(self, sql: str, *args: Any) -> Any: ...
+
+
+class Session:
+    """Statements on one connection, inside the transaction that is open on it."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+
+    async def fetch(self, sql: str, *args: Any) -> list["asyncpg.Record"]:
+        """Return the records of a statement, RETURNING included."""
+        records: list[asyncpg.Record] = await self.connection.fetch(sql, *args)
+        return records
+
+    async def rows(self, shape: type[Row], sql: str, *args: Any) -> list[Row]:
+        """Return each record as `shape(**columns)`."""
+        return [shape(**record) for record in await self.fetch(sql, *args)]
+
+    async def row(self, shape: type[Row], sql: str, *args: Any) -> Row | None:
+        """Return the first record as `shape(**columns)`, or None."""
+        records = await self.fetch(sql, *args)
+        return shape(**records[0]) if records else None
+
+    async def values(self, sql: str, *args: Any) -> list[Any]:
+        """Return the first column of each record."""
+        return [record[0] for record in await self.fetch(sql, *args)]
+
+    async def value(self, sql: str, *args: Any) -> Any:
+        """Return the first column of the first record, or None."""
+        return await self.connection.fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: Any) -> int:
+        """Run a statement and return the number of rows that it changed."""
+        tag: str = await self.connection.execute(sql, *args)
+        last = tag.rpartition(" ")[2]
+        return int(last) if last.isdigit() else 0
+
+    async def copy(self, table: str, columns: Sequence[str], records: Sequence[Sequence[Any]]) -> None:
+        """Add many rows by COPY."""
+        await self.connection.copy_records_to_table(table, columns=list(columns), records=records)
+
+
+class ReadScope(Statements):
+    """Reads of one operation: one read-only snapshot of one tenant, opened at the first read.
+
+    Its statements go one after another, whoever asks, so resolvers and DataLoaders may share it freely.
+    """
+
+    def __init__(self, tenant_id: int) -> None:
+        self.tenant_id = tenant_id
+        #: Number of statements so far; tests hold operations to a constant.
+        self.statement_count = 0
+        self._session: Session | None = None
+        self._acquired: Any = None
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> "ReadScope":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the snapshot; the next read opens a new one."""
+        async with self._turn:
+            session, acquired = self._session, self._acquired
+            self._session = self._acquired = None
+            if session is None:
+                return
+            try:
+                await session.connection.execute("COMMIT")
+            except BaseException:
+                session.connection.terminate()
+                raise
+            finally:
+                await acquired.__aexit__(None, None, None)
+
+    async def _open(self) -> Session:
+        if self._session is None:
+            acquired = database().acquire_connection()
+            connection = await acquired.__aenter__()
+            try:
+                # Transaction-local, so a pooled connection keeps nothing of the tenant.
+                await connection.execute(
+                    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
+                    f"SET LOCAL app.tenant = '{int(self.tenant_id)}'"
+                )
+            except BaseException:
+                connection.terminate()
+                await acquired.__aexit__(None, None, None)
+                raise
+            self._session, self._acquired = Session(connection), acquired
+        return self._session
+
+    async def fetch(self, sql: str, *args: Any) -> list["asyncpg.Record"]:
+        """Return the records of a statement."""
+        async with self._turn:
+            self.statement_count += 1
+            return await (await self._open()).fetch(sql, *args)
+
+    async def rows(self, shape: type[Row], sql: str, *args: Any) -> list[Row]:
+        """Return each record as `shape(**columns)`."""
+        return [shape(**record) for record in await self.fetch(sql, *args)]
+
+    async def row(self, shape: type[Row], sql: str, *args: Any) -> Row | None:
+        """Return the first record as `shape(**columns)`, or None."""
+        records = await self.fetch(sql, *args)
+        return shape(**records[0]) if records else None
+
+    async def values(self, sql: str, *args: Any) -> list[Any]:
+        """Return the first column of each record."""
+        return [record[0] for record in await self.fetch(sql, *args)]
+
+    async def value(self, sql: str, *args: Any) -> Any:
+        """Return the first column of the first record, or None."""
+        records = await self.fetch(sql, *args)
+        return records[0][0] if records else None
+
+
+class UnsafeRole(RuntimeError):
+    """The database role owns tables or may bypass row level security, so it would see every tenant."""
+
+
+def database() -> Any:
+    """Return Tortoise's client of this process."""
+    return Tortoise.get_connection("default")
+
+
+@asynccontextmanager
+async def connected(
+    url: str, *, application_name: str, pool_size: int = 10, statement_timeout_ms: int = 5_000
+) -> AsyncIterator[TortoiseContext]:
+    """Open the process's pool, refuse a role that row level security does not bind, and close it at the end."""
+    config = orm_config(
+        url, application_name=application_name, pool_size=pool_size, statement_timeout_ms=statement_timeout_ms
+    )
+    # Requests run in other tasks than the one that starts the application, hence the global fallback.
+    context = await Tortoise.init(config=config, _enable_global_fallback=True)
+    try:
+        await refuse_unsafe_role()
+        yield context
+    finally:
+        await context.close_connections()
+
+
+async def refuse_unsafe_role() -> None:
+    """Raise UnsafeRole unless row level security binds the role of this process."""
+    async with database().acquire_connection() as connection:
+        is_unsafe = await connection.fetchval(
+            """
+            SELECT r.rolsuper OR r.rolbypassrls
+                   OR EXISTS (SELECT 1 FROM pg_class c WHERE c.relname = 'learner' AND pg_has_role(c.relowner, 'MEMBER'))
+              FROM pg_roles r WHERE r.rolname = current_user
+            """
+        )
+    if is_unsafe:
+        raise UnsafeRole(
+            "The role of DATABASE_URL owns the tables, is a superuser or may bypass row level security. "
+            "Use the application's role; the owner belongs into OWNER_DATABASE_URL."
+        )
+
+
+@asynccontextmanager
+async def writing(tenant_id: int) -> AsyncIterator[Session]:
+    """Open a transaction of one tenant; Tortoise's models used inside belong to it."""
+    async with in_transaction() as transaction:
+        session = Session(transaction._connection)
+        await session.connection.execute(f"SET LOCAL app.tenant = '{int(tenant_id)}'")
+        yield session
+
+
+async def across_tenants(sql: str, *args: Any) -> list["asyncpg.Record"]:
+    """Call one of the named functions that look across tenants; they answer with IDs only."""
+    async with database().acquire_connection() as connection:
+        records: list[asyncpg.Record] = await connection.fetch(sql, *args)
+        return records

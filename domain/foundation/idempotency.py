@@ -1,0 +1,103 @@
+"""Idempotency keys: the same key with the same input returns the first result and does nothing more (24 hours).
+
+The row is inserted in the transaction of the work. A concurrent duplicate waits on the unique index until the first
+ends and then reads its result, so there is no "in progress" state for a crash to leave behind.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+import asyncpg
+
+from domain.foundation.access import Principal
+from domain.foundation.database import Session
+from domain.foundation.errors import IdempotencyKeyInUse, IdempotencyKeyReused
+
+Result = TypeVar("Result")
+
+KEPT_FOR = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotentCall(Generic[Result]):
+    """Key of a call, the hash of its canonical input, and how its result becomes IDs and counts and back."""
+
+    key: str
+    input_hash: bytes
+    store: Callable[[Result], Any]
+    restore: Callable[[Any], Result]
+
+
+def _account(principal: Principal) -> str:
+    if principal.learner_id is not None:
+        return f"learner:{principal.learner_id}"
+    return f"service:{principal.service_account_id}"
+
+
+async def reserve_key(
+    sql: Session, principal: Principal, operation: str, call: IdempotentCall[Any], now: datetime
+) -> bool:
+    """Insert the key and return True, or return False when a committed call has it already.
+
+    Raises IdempotencyKeyInUse when another call has held the key for 5 seconds.
+    """
+    # This one insert may wait longer than other locks, and then the statement's own limit has to be longer still.
+    await sql.connection.execute("SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '7s'")
+    try:
+        await sql.execute(
+            "DELETE FROM idempotency_key WHERE account = $1 AND operation = $2 AND key = $3 AND created_at < $4"
+            " AND tenant_id = $5",
+            _account(principal),
+            operation,
+            call.key,
+            now - KEPT_FOR,
+            principal.tenant_id,
+        )
+        inserted = await sql.execute(
+            """
+            INSERT INTO idempotency_key (tenant_id, account, operation, key, input_hash, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
+            """,
+            principal.tenant_id,
+            _account(principal),
+            operation,
+            call.key,
+            call.input_hash,
+            now,
+        )
+    except asyncpg.LockNotAvailableError as error:
+        raise IdempotencyKeyInUse from error
+    await sql.connection.execute("SET LOCAL lock_timeout TO DEFAULT; SET LOCAL statement_timeout TO DEFAULT")
+    return inserted == 1
+
+
+async def find_result(sql: Session, principal: Principal, operation: str, call: IdempotentCall[Any]) -> Any:
+    """Return what the first call stored; raises IdempotencyKeyReused when its input was another."""
+    record = await sql.fetch(
+        "SELECT input_hash, result FROM idempotency_key"
+        " WHERE tenant_id = $1 AND account = $2 AND operation = $3 AND key = $4",
+        principal.tenant_id,
+        _account(principal),
+        operation,
+        call.key,
+    )
+    if bytes(record[0]["input_hash"]) != call.input_hash:
+        raise IdempotencyKeyReused
+    return record[0]["result"]
+
+
+async def remember_result(
+    sql: Session, principal: Principal, operation: str, call: IdempotentCall[Any], stored: Any
+) -> None:
+    """Keep the result with the key."""
+    await sql.execute(
+        "UPDATE idempotency_key SET result = $5"
+        " WHERE tenant_id = $1 AND account = $2 AND operation = $3 AND key = $4",
+        principal.tenant_id,
+        _account(principal),
+        operation,
+        call.key,
+        stored,
+    )

@@ -1,0 +1,141 @@
+"""Lists with keyset pages: a query put together from conditions, and its pages in a total order.
+
+Rows are never skipped or shifted by inserts, and the thousandth page costs what the first does.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from domain.foundation.database import Statements
+from domain.foundation.errors import Invalid
+
+Row = TypeVar("Row")
+
+MAX_PAGE = 100
+
+
+class Query:
+    """SELECT with conditions; each `?` in a condition takes the next argument."""
+
+    def __init__(self, select: str, source: str) -> None:
+        self.select = select
+        self.source = source
+        self._conditions: list[str] = []
+        self.args: list[Any] = []
+
+    def where(self, condition: str, *args: Any) -> "Query":
+        """Restrict the result further; returns itself."""
+        parts = condition.split("?")
+        if len(parts) != len(args) + 1:
+            raise ValueError(f"{len(parts) - 1} places for {len(args)} arguments: {condition}")
+        text = parts[0]
+        for argument, part in zip(args, parts[1:], strict=True):
+            self.args.append(argument)
+            text += f"${len(self.args)}{part}"
+        self._conditions.append(f"({text})")
+        return self
+
+    def copy(self) -> "Query":
+        """Return the same query, to be restricted on its own."""
+        other = Query(self.select, self.source)
+        other._conditions, other.args = list(self._conditions), list(self.args)
+        return other
+
+    @property
+    def where_clause(self) -> str:
+        """The conditions as SQL."""
+        return f" WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
+
+    @property
+    def text(self) -> str:
+        """The whole statement, without an order."""
+        return f"SELECT {self.select} FROM {self.source}{self.where_clause}"
+
+    async def count(self, sql: Statements) -> int:
+        """Count the rows on all pages."""
+        return int(await sql.value(f"SELECT count(*) FROM {self.source}{self.where_clause}", *self.args))
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """Column of a sort order: its SQL expression, the row's attribute, and its type in PostgreSQL."""
+
+    expression: str
+    attribute: str
+    type: str = "bigint"
+
+    def parse(self, value: Any) -> Any:
+        """Return a value from a cursor as the database wants it; raises Invalid when it is none."""
+        expected = {"bigint": int, "text": str, "timestamptz": str}[self.type]
+        if not isinstance(value, expected) or isinstance(value, bool):
+            raise Invalid("Is no cursor of this list.", path=["after"])
+        if self.type == "timestamptz":
+            try:
+                return dt.datetime.fromisoformat(value)
+            except ValueError as error:
+                raise Invalid("Is no cursor of this list.", path=["after"]) from error
+        if self.type == "bigint" and not -(2**63) <= value < 2**63:
+            raise Invalid("Is no cursor of this list.", path=["after"])
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Total order of a list: its last key is unique."""
+
+    keys: tuple[SortKey, ...]
+    is_descending: bool = False
+
+    def position(self, row: Any) -> list[Any]:
+        """Return where a row stands, as JSON."""
+        values = [getattr(row, key.attribute) for key in self.keys]
+        return [value.isoformat() if isinstance(value, dt.datetime) else value for value in values]
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """How many rows, and after which position (as `Order.position` gave it)."""
+
+    first: int
+    after: Sequence[Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """Rows of one page in order; `query` counts those on all pages."""
+
+    rows: list[Row]
+    has_next: bool
+    has_previous: bool
+    order: Order
+    query: Query
+
+
+async def read_page(
+    sql: Statements, shape: type[Row], query: Query, order: Order, request: PageRequest
+) -> Page[Row]:
+    """Read one page of a query. Raises Invalid for a size outside 1 to 100 and for a position of another order."""
+    if not 1 <= request.first <= MAX_PAGE:
+        raise Invalid(f"From 1 to {MAX_PAGE}.", path=["first"])
+    restricted = query.copy()
+    if request.after is not None:
+        if len(request.after) != len(order.keys):
+            raise Invalid("Is no cursor of this list.", path=["after"])
+        values = [key.parse(value) for key, value in zip(order.keys, request.after, strict=True)]
+        columns = ", ".join(key.expression for key in order.keys)
+        places = ", ".join(f"?::{key.type}" for key in order.keys)
+        restricted.where(f"({columns}) {'<' if order.is_descending else '>'} ({places})", *values)
+    direction = "DESC" if order.is_descending else "ASC"
+    order_by = ", ".join(f"{key.expression} {direction}" for key in order.keys)
+    rows = await sql.rows(
+        shape, f"{restricted.text} ORDER BY {order_by} LIMIT {request.first + 1}", *restricted.args
+    )
+    return Page(
+        rows=rows[: request.first],
+        has_next=len(rows) > request.first,
+        has_previous=request.after is not None,
+        order=order,
+        query=query,
+    )

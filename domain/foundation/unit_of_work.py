@@ -1,0 +1,170 @@
+"""One change, one transaction: facts, what follows from them, log rows and change rows commit together or not at all.
+
+`perform` is the only way in. It runs an operation, then what `domain/reactions.py` says follows from its events, then
+commits; only after the commit is anybody told.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import asyncpg
+from tortoise.exceptions import IntegrityError, OperationalError
+
+from domain.foundation import nudge
+from domain.foundation.access import Principal
+from domain.foundation.database import Session, writing
+from domain.foundation.errors import TimedOut, TryAgain
+from domain.foundation.idempotency import IdempotentCall, find_result, remember_result, reserve_key
+
+Result = TypeVar("Result")
+Handler = Callable[["UnitOfWork", Sequence[Any]], Awaitable[None]]
+Reactions = Mapping[type, Sequence[Handler]]
+
+#: Log entries of rules that a payload can list.
+LISTED_RULE_ACTIONS = 1_000
+
+_reactions: Reactions | None = None
+
+
+def install(reactions: Reactions) -> None:
+    """Set the table of reactions of this process; `domain/reactions.py` does it when it is imported."""
+    global _reactions
+    _reactions = reactions
+
+
+@dataclass(slots=True)
+class UnitOfWork:
+    """What an operation works with: the transaction, who asks, what time it is, and what has happened so far."""
+
+    principal: Principal
+    now: datetime
+    #: Name of the mutation or command, as audit entries show it.
+    operation: str
+    sql: Session
+    events: list[Any] = field(default_factory=list)
+    #: Log entries that rules caused, in order, the first 1,000; and how many there are.
+    rule_action_ids: list[int] = field(default_factory=list)
+    rule_action_count: int = 0
+    #: Job that evaluates the rules when the change concerns 100 people or more; None when it was done at once.
+    reevaluation_job_id: int | None = None
+    #: Whether rules are evaluated in the transaction however many people it concerns: imports do.
+    evaluates_at_once: bool = False
+    has_new_jobs: bool = False
+    #: Whether the rules of the tenant are locked: None, "shared" or "exclusive" (see `domain.foundation.locks`).
+    rules_lock: str | None = None
+
+    @property
+    def tenant_id(self) -> int:
+        """Tenant whose data is changed."""
+        return self.principal.tenant_id
+
+    def record(self, event: Any) -> None:
+        """Note what has happened; its reactions run before the commit."""
+        self.events.append(event)
+
+    async def react(self) -> None:
+        """Run the reactions of everything recorded, events of one kind together, until nothing new happens."""
+        if _reactions is None:
+            raise RuntimeError("No reactions are installed: import domain.reactions.")
+        while self.events:
+            pending, self.events = self.events, []
+            for kind, handlers in _reactions.items():
+                same = [event for event in pending if type(event) is kind]
+                if same:
+                    for handler in handlers:
+                        await handler(self, same)
+            unknown = {type(event).__name__ for event in pending} - {kind.__name__ for kind in _reactions}
+            if unknown:
+                raise RuntimeError(f"Events without an entry in domain.reactions: {sorted(unknown)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[Result]):
+    """A committed change: the operation's result, and what rules did about it."""
+
+    result: Result
+    rule_action_ids: list[int]
+    rule_action_count: int
+    reevaluation_job_id: int | None
+
+
+async def perform(
+    principal: Principal,
+    now: datetime,
+    operation: str,
+    action: Callable[[UnitOfWork], Awaitable[Result]],
+    *,
+    idempotent: IdempotentCall[Result] | None = None,
+) -> Done[Result]:
+    """Run one operation in one transaction, with its reactions; retried once, whole, after a deadlock.
+
+    With `idempotent`, the key is inserted in the same transaction as the work, and a call that was committed before
+    answers with its stored result. Raises DomainError (nothing was done) or RequestFailure.
+    """
+    for is_last in (False, True):
+        try:
+            return await _attempt(principal, now, operation, action, idempotent)
+        except (asyncpg.PostgresError, OperationalError, IntegrityError) as error:
+            cause = _postgres_error(error)
+            if isinstance(cause, asyncpg.DeadlockDetectedError | asyncpg.SerializationError):
+                if is_last:
+                    raise TryAgain from error
+                continue
+            if isinstance(cause, asyncpg.LockNotAvailableError):
+                raise TryAgain from error
+            if isinstance(cause, asyncpg.QueryCanceledError):
+                raise TimedOut from error
+            raise
+    raise AssertionError("unreachable")
+
+
+def _postgres_error(error: BaseException) -> BaseException | None:
+    """Return asyncpg's error, which Tortoise wraps."""
+    if isinstance(error, asyncpg.PostgresError):
+        return error
+    return error.__cause__ or (error.args[0] if error.args and isinstance(error.args[0], BaseException) else None)
+
+
+async def _attempt(
+    principal: Principal,
+    now: datetime,
+    operation: str,
+    action: Callable[[UnitOfWork], Awaitable[Result]],
+    idempotent: IdempotentCall[Result] | None,
+) -> Done[Result]:
+    async with writing(principal.tenant_id) as sql:
+        work = UnitOfWork(principal=principal, now=now, operation=operation, sql=sql)
+        if idempotent is not None and not await reserve_key(work.sql, principal, operation, idempotent, now):
+            stored = await find_result(work.sql, principal, operation, idempotent)
+            return Done(
+                result=idempotent.restore(stored["result"]),
+                rule_action_ids=stored["rule_action_ids"],
+                rule_action_count=stored["rule_action_count"],
+                reevaluation_job_id=stored["reevaluation_job_id"],
+            )
+        result = await action(work)
+        await work.react()
+        done = Done(result, work.rule_action_ids, work.rule_action_count, work.reevaluation_job_id)
+        if idempotent is not None:
+            stored = {
+                "result": idempotent.store(result),
+                "rule_action_ids": done.rule_action_ids,
+                "rule_action_count": done.rule_action_count,
+                "reevaluation_job_id": done.reevaluation_job_id,
+            }
+            await remember_result(work.sql, principal, operation, idempotent, stored)
+    nudge.send(principal.tenant_id, has_jobs=work.has_new_jobs)
+    return done
+
+
+async def with_retry(attempt: Callable[[], Awaitable[Result]]) -> Result:
+    """Run a piece of background work again when it lost a deadlock; it has to be one transaction."""
+    for delay in (0.05, 0.2, 0.5):
+        try:
+            return await attempt()
+        except TryAgain:
+            await asyncio.sleep(delay)
+    return await attempt()
