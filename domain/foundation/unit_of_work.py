@@ -48,6 +48,8 @@ class UnitOfWork:
     #: Log entries that rules caused, in order, the first 1,000; and how many there are.
     rule_action_ids: list[int] = field(default_factory=list)
     rule_action_count: int = 0
+    #: Whether the log entries that are written now are a rule's doing.
+    collects_rule_actions: bool = False
     #: Job that evaluates the rules when the change concerns 100 people or more; None when it was done at once.
     reevaluation_job_id: int | None = None
     #: Whether rules are evaluated in the transaction however many people it concerns: imports do.
@@ -64,6 +66,11 @@ class UnitOfWork:
     def record(self, event: Any) -> None:
         """Note what has happened; its reactions run before the commit."""
         self.events.append(event)
+
+    def add_rule_actions(self, listed_ids: Sequence[int], count: int) -> None:
+        """Note log entries that a rule caused; the first 1,000 are listed, all are counted."""
+        self.rule_action_ids.extend(listed_ids[: LISTED_RULE_ACTIONS - len(self.rule_action_ids)])
+        self.rule_action_count += count
 
     async def react(self) -> None:
         """Run the reactions of everything recorded, events of one kind together, until nothing new happens."""

@@ -6,7 +6,7 @@ from tortoise.migrations import operations as ops
 LINK_TABLES = """
 -- Facts: values are compared byte by byte, so case counts whatever the database's locale is.
 CREATE TABLE learner_ref (
-  learner_id bigint NOT NULL, number smallint NOT NULL CHECK (number BETWEEN 1 AND 10), tenant_id bigint NOT NULL,
+  learner_id bigint NOT NULL, number bigint NOT NULL CHECK (number BETWEEN 1 AND 10), tenant_id bigint NOT NULL,
   value text COLLATE "C" NOT NULL CHECK (value <> ''),
   PRIMARY KEY (learner_id, number)) WITH (fillfactor = 90);
 CREATE INDEX learner_ref_by_value ON learner_ref (tenant_id, number, value, learner_id);
@@ -91,7 +91,7 @@ ALTER TABLE service_account ALTER COLUMN name_key TYPE text COLLATE "C";
 
 -- security_invoker: a plain view runs with its owner's rights and would show every tenant's facts.
 CREATE VIEW fact WITH (security_invoker = true) AS
-  SELECT tenant_id, learner_id, 'R'::text COLLATE "C" AS kind, number::bigint AS key, value FROM learner_ref
+  SELECT tenant_id, learner_id, 'R'::text COLLATE "C" AS kind, number AS key, value FROM learner_ref
   UNION ALL
   SELECT tenant_id, learner_id, kind, place_id, ''::text COLLATE "C" FROM learner_place
   UNION ALL

@@ -1,0 +1,190 @@
+"""Giving reasons to be enrolled: one path for one learner and for ten thousand.
+
+A reason opens the enrollment where it is not active, and is logged where access begins; a rule's is logged also where
+access was there already (spec 3.7). A path brings its mandatory courses along.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.enrollments.path_status import refresh_path_status
+from domain.foundation.access import Source
+from domain.foundation.unit_of_work import LISTED_RULE_ACTIONS, UnitOfWork
+from domain.people.events import Fact, FactKind, FactsChanged
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A reason that a learner shall have in a content.
+
+    `rule_id` and `rule_name` name the rule in the log; of a reason they are part only where the source is a rule.
+    """
+
+    learner_id: int
+    content_id: int
+    source: Source
+    rule_id: int | None = None
+    rule_name: str | None = None
+    task_id: int | None = None
+    path_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The grants of one call as SQL: rows (learner_id, content_id, source, rule_id, rule_name, task_id, path_id).
+
+    Arguments are numbered from `$7`, because the statement's own come first.
+    """
+
+    sql: str
+    args: tuple[object, ...]
+
+
+FIRST_ARGUMENT = 7
+
+_GRANT = """
+WITH wanted AS MATERIALIZED ({wanted}),
+opened AS (
+  INSERT INTO enrollment AS e (tenant_id, learner_id, content_id, status, is_active, is_waitlisted, progress_percent,
+                               lessons_done, attempt, enrolled_at, version)
+  SELECT $1, learner_id, content_id, 'NOT_STARTED', true, false, 0, 0, 1, $2, 1
+    FROM (SELECT DISTINCT learner_id, content_id FROM wanted ORDER BY learner_id, content_id) place
+  ON CONFLICT (learner_id, content_id)
+    DO UPDATE SET is_active = true, is_waitlisted = false, version = e.version + 1 WHERE NOT e.is_active
+  RETURNING e.id, e.learner_id, e.content_id, e.status, e.version),
+-- The enrollment as it was before this statement, or as it was just opened.
+held AS MATERIALIZED (
+  SELECT w.*, coalesce(o.id, e.id) AS enrollment_id, o.id IS NOT NULL AS begins, coalesce(o.status, e.status) AS status,
+         row_number() OVER (PARTITION BY w.learner_id, w.content_id ORDER BY w.rule_id, w.path_id) AS nth
+    FROM wanted w
+    LEFT JOIN opened o ON o.learner_id = w.learner_id AND o.content_id = w.content_id
+    LEFT JOIN enrollment e ON e.learner_id = w.learner_id AND e.content_id = w.content_id),
+given AS (
+  INSERT INTO enrollment_reason AS r (tenant_id, enrollment_id, learner_id, content_id, source, rule_id, rule_name,
+         task_id, path_id, actor_learner_id, actor_service_account_id, is_permanent, since_at)
+  SELECT DISTINCT ON (enrollment_id, source, coalesce(CASE WHEN source = 'AUTO_ENROLLMENT' THEN rule_id END, task_id, path_id, 0))
+         $1, enrollment_id, learner_id, content_id, source,
+         CASE WHEN source = 'AUTO_ENROLLMENT' THEN rule_id END, CASE WHEN source = 'AUTO_ENROLLMENT' THEN rule_name END,
+         task_id, path_id, $3::bigint, $4::bigint, false, $2
+    FROM held
+  ON CONFLICT (enrollment_id, source, (coalesce(rule_id, task_id, path_id, 0))) WHERE until_at IS NULL
+    DO UPDATE SET is_permanent = false WHERE r.is_permanent
+  RETURNING r.enrollment_id),
+joined AS (
+  UPDATE enrollment e SET version = e.version + 1
+   WHERE e.id IN (SELECT enrollment_id FROM given EXCEPT SELECT id FROM opened)
+  RETURNING e.id, e.version),
+logged AS (
+  INSERT INTO content_action (tenant_id, learner_id, content_id, action, source, rule_id, rule_name, task_id, path_id,
+         actor_learner_id, actor_service_account_id, resulting_status, occurred_at, recorded_at)
+  SELECT $1, learner_id, content_id, 'ENROLLED', coalesce($5, source), rule_id, rule_name, task_id, path_id,
+         $3, $4, status, $2, $2
+    FROM held WHERE source = 'AUTO_ENROLLMENT' OR (begins AND nth = 1)
+   ORDER BY learner_id, rule_id, content_id
+  RETURNING id, rule_id),
+changed AS (
+  INSERT INTO change_pending (tenant_id, object_type, object_id, version, at)
+  SELECT $1, 'ENROLLMENT', id, version, $2 FROM opened
+  UNION ALL SELECT $1, 'ENROLLMENT', id, version, $2 FROM joined
+  UNION ALL SELECT $1, 'CONTENT_ACTION', id, 1, $2 FROM logged)
+SELECT count(*) AS logged_count, (array_agg(id ORDER BY id))[1:$6::int] AS logged_ids FROM logged
+"""
+
+_PATH_COURSES = """
+SELECT w.learner_id, i.course_id AS content_id, 'LEARNING_PATH'::varchar AS source, w.rule_id, w.rule_name,
+       NULL::bigint AS task_id, w.content_id AS path_id
+  FROM ({wanted}) w JOIN learning_path_item i ON i.path_id = w.content_id AND i.is_mandatory
+"""
+
+
+async def grant(
+    work: UnitOfWork, grants: Sequence[Grant], *, writes_facts: bool, logged_source: Source | None = None
+) -> None:
+    """Give every reason that is missing, and the courses of paths with them; the learners have to be locked.
+
+    `writes_facts` is for everything but rules: the status facts become the status after it, and rules hear of it.
+    `logged_source` replaces the reason's source in the log where who asked is another matter than why.
+    """
+    if not grants:
+        return
+    place = FIRST_ARGUMENT
+    columns = ("learner_id", "content_id", "source", "rule_id", "rule_name", "task_id", "path_id")
+    types = ("bigint", "bigint", "text", "bigint", "text", "bigint", "bigint")
+    arrays = tuple([getattr(one, column) for one in grants] for column in columns)
+    wanted = Wanted(
+        sql="SELECT learner_id, content_id, source::varchar, rule_id, rule_name, task_id, path_id FROM unnest("
+        + ", ".join(f"${place + number}::{kind}[]" for number, kind in enumerate(types))
+        + f") AS t ({', '.join(columns)})",
+        args=arrays,
+    )
+    await grant_wanted(work, wanted, writes_facts=writes_facts, logged_source=logged_source)
+
+
+async def grant_wanted(
+    work: UnitOfWork, wanted: Wanted, *, writes_facts: bool, logged_source: Source | None = None
+) -> None:
+    """Do what `grant` does for grants that SQL tells, so that bulk work never brings them into Python."""
+    await _grant(work, wanted, logged_source)
+    paths = await work.sql.fetch(
+        f"SELECT DISTINCT w.learner_id, w.content_id, w.rule_id, w.rule_name FROM ({_shifted(wanted.sql, 1)}) w"
+        " JOIN content c ON c.id = w.content_id WHERE c.tenant_id = $1 AND c.kind = 'LEARNING_PATH'",
+        work.tenant_id,
+        *wanted.args,
+    )
+    if paths:
+        await _grant(work, Wanted(_PATH_COURSES.format(wanted=wanted.sql), wanted.args), None)
+    if writes_facts:
+        await _write_facts(work, wanted)
+    if paths:
+        rules = {(row["learner_id"], row["content_id"]): (row["rule_id"], row["rule_name"]) for row in paths}
+        await refresh_path_status(work, list(rules), writes_facts=writes_facts, rules=rules)
+
+
+async def _grant(work: UnitOfWork, wanted: Wanted, logged_source: Source | None) -> None:
+    record = (
+        await work.sql.fetch(
+            _GRANT.format(wanted=wanted.sql),
+            work.tenant_id,
+            work.now,
+            work.principal.learner_id,
+            work.principal.service_account_id,
+            logged_source.value if logged_source else None,
+            LISTED_RULE_ACTIONS,
+            *wanted.args,
+        )
+    )[0]
+    if work.collects_rule_actions:
+        work.add_rule_actions(record["logged_ids"] or [], record["logged_count"])
+
+
+def _shifted(sql: str, first: int) -> str:
+    """Return the SQL of grants with its arguments numbered from `first + 1`."""
+    for number in range(FIRST_ARGUMENT, FIRST_ARGUMENT + 20):
+        sql = sql.replace(f"${number}::", f"${number - FIRST_ARGUMENT + first + 1}::")
+    return sql
+
+
+async def _write_facts(work: UnitOfWork, wanted: Wanted) -> None:
+    """Let the status facts of the granted contents, and of the courses of granted paths, follow the status."""
+    shifted = _shifted(wanted.sql, 1)
+    written = await work.sql.fetch(
+        f"""
+        WITH wanted AS ({shifted}),
+        place AS (SELECT learner_id, content_id FROM wanted
+                  UNION SELECT w.learner_id, i.course_id FROM wanted w
+                          JOIN learning_path_item i ON i.path_id = w.content_id AND i.is_mandatory),
+        old AS MATERIALIZED (
+          SELECT e.id, e.learner_id, e.content_id, e.fact_status, e.status FROM place p
+            JOIN enrollment e ON e.learner_id = p.learner_id AND e.content_id = p.content_id
+           WHERE e.tenant_id = $1 AND e.fact_status IS DISTINCT FROM e.status),
+        written AS (UPDATE enrollment e SET fact_status = e.status FROM old WHERE e.id = old.id)
+        SELECT learner_id, content_id, fact_status, status FROM old ORDER BY learner_id, content_id
+        """,
+        work.tenant_id,
+        *wanted.args,
+    )
+    for row in written:
+        facts = [Fact(FactKind.STATUS, row["content_id"], row["status"])]
+        if row["fact_status"] is not None:
+            facts.append(Fact(FactKind.STATUS, row["content_id"], row["fact_status"]))
+        work.record(FactsChanged(row["learner_id"], tuple(facts)))
