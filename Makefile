@@ -30,10 +30,10 @@ schema: setup
 	.venv/bin/mandate schema > .schema && mv .schema schema.graphql
 
 # Not done again until a requirement changes. The development requirements contain the others, and the build backend:
-# the project itself is then installed without fetching anything.
+# the project itself is then installed without fetching anything; `compat` lets packages be added later.
 .venv/installed: requirements.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed: make PYTHON=/path/to/python3.11" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
 	@touch .venv/installed
