@@ -1,0 +1,113 @@
+"""Status and progress of learning paths, worked out from the learner's courses.
+
+A path moves up with its mandatory courses and never down by them: a completion stays, and so does a beginning.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from domain.enrollments.status_facts import StatusFactChange
+from domain.foundation.unit_of_work import UnitOfWork
+
+# One statement from judging to the change rows, so that one path costs what ten thousand do per path. `occurred_at`
+# dates a beginning; a completion has the date of the course completed last.
+_REFRESH = """
+WITH wanted AS (
+  SELECT learner_id, path_id, max(occurred_at) AS occurred_at
+    FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[]) AS pair (learner_id, path_id, occurred_at)
+   GROUP BY learner_id, path_id),
+held AS MATERIALIZED (
+  SELECT e.id, e.learner_id, e.content_id AS path_id, e.status, e.fact_status, e.progress_percent, e.completed_at,
+         e.version, w.occurred_at
+    FROM wanted w
+    JOIN enrollment e ON e.tenant_id = $1 AND e.learner_id = w.learner_id AND e.content_id = w.path_id
+                     AND e.is_active),
+courses AS (
+  SELECT h.id, bool_and(coalesce(c.status, 'NOT_STARTED') = 'COMPLETED') AS is_completed,
+         bool_or(coalesce(c.status, 'NOT_STARTED') <> 'NOT_STARTED') AS is_begun,
+         floor(avg(coalesce(c.progress_percent, 0)))::smallint AS progress_percent,
+         max(c.completed_at) AS completed_at
+    FROM held h
+    JOIN learning_path_item i ON i.tenant_id = $1 AND i.path_id = h.path_id AND i.is_mandatory
+    LEFT JOIN enrollment c ON c.tenant_id = $1 AND c.learner_id = h.learner_id AND c.content_id = i.course_id
+   GROUP BY h.id),
+judged AS (
+  SELECT h.*, CASE WHEN is_completed OR (h.status = 'COMPLETED' AND NOT $6) THEN 'COMPLETED'
+                   WHEN is_begun OR (h.status = 'IN_PROGRESS' AND NOT $6) THEN 'IN_PROGRESS'
+                   ELSE 'NOT_STARTED' END AS next_status,
+         c.is_completed, c.progress_percent AS courses_percent, c.completed_at AS courses_completed_at
+    FROM held h JOIN courses c USING (id)),
+dated AS (
+  SELECT j.*, CASE WHEN next_status = 'COMPLETED' THEN 100 ELSE courses_percent END AS next_percent,
+         CASE WHEN next_status <> 'COMPLETED' THEN NULL
+              WHEN status = 'COMPLETED' AND NOT $6 THEN completed_at
+              ELSE courses_completed_at END AS next_completed_at
+    FROM judged j),
+compared AS (
+  SELECT d.*, (status, progress_percent, completed_at)
+              IS DISTINCT FROM (next_status, next_percent, next_completed_at) AS is_changed
+    FROM dated d),
+changed AS (
+  UPDATE enrollment e
+     SET status = c.next_status, progress_percent = c.next_percent, completed_at = c.next_completed_at,
+         fact_status = CASE WHEN $5 THEN c.next_status ELSE e.fact_status END,
+         version = e.version + c.is_changed::int
+    FROM compared c
+   WHERE e.tenant_id = $1 AND e.id = c.id
+     AND (c.is_changed OR ($5 AND e.fact_status IS DISTINCT FROM c.next_status))
+  RETURNING e.id, e.version, c.is_changed),
+logged AS (
+  INSERT INTO content_action (tenant_id, learner_id, content_id, action, source, rule_id, rule_name, path_id,
+                              actor_learner_id, actor_service_account_id, resulting_status, occurred_at, recorded_at)
+  SELECT $1, learner_id, path_id, CASE WHEN next_status = 'COMPLETED' THEN 'COMPLETED' ELSE 'STARTED' END,
+         'LEARNING_PATH', $7, $8, path_id, $9, $10, next_status,
+         CASE WHEN next_status = 'COMPLETED' THEN next_completed_at ELSE occurred_at END, $11
+    FROM compared
+   WHERE next_status <> 'NOT_STARTED' AND status <> next_status AND status <> 'COMPLETED'
+   ORDER BY learner_id, path_id
+  RETURNING id),
+fed AS (
+  INSERT INTO change_pending (tenant_id, object_type, object_id, version, at)
+  SELECT $1, 'ENROLLMENT', id, version, $11::timestamptz FROM changed WHERE is_changed
+  UNION ALL
+  SELECT $1, 'CONTENT_ACTION', id, 1, $11 FROM logged)
+SELECT learner_id, path_id AS content_id, fact_status AS before, next_status AS after
+  FROM compared WHERE $5 AND fact_status IS DISTINCT FROM next_status
+ ORDER BY learner_id, path_id
+"""
+
+
+async def refresh_path_status(
+    work: UnitOfWork,
+    pairs: Sequence[tuple[int, int]],
+    *,
+    writes_facts: bool,
+    occurred_at: Mapping[tuple[int, int], datetime] | None = None,
+    rule_id: int | None = None,
+    rule_name: str | None = None,
+    may_lower: bool = False,
+) -> list[StatusFactChange]:
+    """Bring active path enrollments, given as (learner, path), up to the state of their mandatory courses.
+
+    The learners have to be locked. With `writes_facts` (whatever others than rules do) the status fact becomes the
+    status after it; the facts that have changed are returned for `record_status_facts`. `occurred_at` dates a
+    beginning by pair, now by default. `may_lower` is for the path's own reset alone.
+    """
+    if not pairs:
+        return []
+    dates = occurred_at or {}
+    return await work.sql.rows(
+        StatusFactChange,
+        _REFRESH,
+        work.tenant_id,
+        [learner_id for learner_id, _ in pairs],
+        [path_id for _, path_id in pairs],
+        [dates.get(pair, work.now) for pair in pairs],
+        writes_facts,
+        may_lower,
+        rule_id,
+        rule_name,
+        work.principal.learner_id,
+        work.principal.service_account_id,
+        work.now,
+    )
