@@ -6,19 +6,21 @@ A path moves up with its mandatory courses and never down by them: a completion 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from domain.enrollments.status_facts import StatusFactChange
+from domain.enrollments.status_facts import StatusFactChange, record_status_facts
 from domain.foundation.unit_of_work import UnitOfWork
 
 # One statement from judging to the change rows, so that one path costs what ten thousand do per path. `occurred_at`
 # dates a beginning; a completion has the date of the course completed last.
 _REFRESH = """
 WITH wanted AS (
-  SELECT learner_id, path_id, max(occurred_at) AS occurred_at
-    FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[]) AS pair (learner_id, path_id, occurred_at)
-   GROUP BY learner_id, path_id),
+  SELECT DISTINCT ON (learner_id, path_id) *
+    FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $7::bigint[], $8::text[])
+         AS pair (learner_id, path_id, occurred_at, rule_id, rule_name)
+   ORDER BY learner_id, path_id, rule_id),
 held AS MATERIALIZED (
   SELECT e.id, e.learner_id, e.content_id AS path_id, e.status, e.fact_status, e.progress_percent, e.completed_at,
-         e.version, w.occurred_at
+         w.occurred_at,
+         w.rule_id, w.rule_name
     FROM wanted w
     JOIN enrollment e ON e.tenant_id = $1 AND e.learner_id = w.learner_id AND e.content_id = w.path_id
                      AND e.is_active),
@@ -60,7 +62,7 @@ logged AS (
   INSERT INTO content_action (tenant_id, learner_id, content_id, action, source, rule_id, rule_name, path_id,
                               actor_learner_id, actor_service_account_id, resulting_status, occurred_at, recorded_at)
   SELECT $1, learner_id, path_id, CASE WHEN next_status = 'COMPLETED' THEN 'COMPLETED' ELSE 'STARTED' END,
-         'LEARNING_PATH', $7, $8, path_id, $9, $10, next_status,
+         'LEARNING_PATH', rule_id, rule_name, path_id, $9, $10, next_status,
          CASE WHEN next_status = 'COMPLETED' THEN next_completed_at ELSE occurred_at END, $11
     FROM compared
    WHERE next_status <> 'NOT_STARTED' AND status <> next_status AND status <> 'COMPLETED'
@@ -83,20 +85,19 @@ async def refresh_path_status(
     *,
     writes_facts: bool,
     occurred_at: Mapping[tuple[int, int], datetime] | None = None,
-    rule_id: int | None = None,
-    rule_name: str | None = None,
+    rules: Mapping[tuple[int, int], tuple[int | None, str | None]] | None = None,
     may_lower: bool = False,
-) -> list[StatusFactChange]:
+) -> None:
     """Bring active path enrollments, given as (learner, path), up to the state of their mandatory courses.
 
     The learners have to be locked. With `writes_facts` (whatever others than rules do) the status fact becomes the
-    status after it; the facts that have changed are returned for `record_status_facts`. `occurred_at` dates a
-    beginning by pair, now by default. `may_lower` is for the path's own reset alone.
+    status after it, and rules hear of it. By pair, `occurred_at` dates a beginning (now by default) and `rules` gives
+    ID and name of the rule for the log. `may_lower` is for the path's own reset alone.
     """
     if not pairs:
-        return []
-    dates = occurred_at or {}
-    return await work.sql.rows(
+        return
+    dates, causes = occurred_at or {}, rules or {}
+    changes = await work.sql.rows(
         StatusFactChange,
         _REFRESH,
         work.tenant_id,
@@ -105,9 +106,10 @@ async def refresh_path_status(
         [dates.get(pair, work.now) for pair in pairs],
         writes_facts,
         may_lower,
-        rule_id,
-        rule_name,
+        [causes.get(pair, (None, None))[0] for pair in pairs],
+        [causes.get(pair, (None, None))[1] for pair in pairs],
         work.principal.learner_id,
         work.principal.service_account_id,
         work.now,
     )
+    record_status_facts(work, changes)
