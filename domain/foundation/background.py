@@ -13,6 +13,7 @@ from typing import Any
 from domain.foundation.access import Principal
 from domain.foundation.change_feed import ObjectType, record_changes
 from domain.foundation.database import across_tenants
+from domain.foundation.locks import share_rules
 from domain.foundation.models import JobKind, JobStatus
 from domain.foundation.unit_of_work import UnitOfWork, perform, with_retry
 
@@ -104,7 +105,7 @@ async def create_job(
 
 
 async def lock_job(work: UnitOfWork, job_id: int) -> Job | None:
-    """Lock a job row for one chunk; the first lock of its transaction."""
+    """Lock a job row for one chunk; only the lock on the rules comes before it."""
     return await work.sql.row(
         Job, f"SELECT {_COLUMNS} FROM background_job WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE",
         work.tenant_id, job_id,
@@ -138,6 +139,8 @@ async def run_job(
         return
 
     async def step(work: UnitOfWork) -> bool:
+        # Before the job's own row, as whoever locks the rules alone may end their jobs.
+        await share_rules(work)
         job = await lock_job(work, job_id)
         if job is None or job.status in TERMINAL:
             return True

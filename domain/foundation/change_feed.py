@@ -99,7 +99,8 @@ async def sequence_batch(sql: Session, tenant_id: int) -> int:
     """Move one batch of pending rows into the feed, in the transaction given."""
     # A statement of its own: the next one's snapshot has to be newer than the lock, else two sequencers number the
     # same rows.
-    await sql.execute("SELECT position FROM feed_head WHERE tenant_id = $1 FOR UPDATE", tenant_id)
+    if not await sql.execute("SELECT position FROM feed_head WHERE tenant_id = $1 FOR UPDATE", tenant_id):
+        raise LookupError(f"Tenant {tenant_id} has no head of its feed: its changes would get lost.")
     return int(
         await sql.value(
             """

@@ -146,6 +146,15 @@ class ProblemList:
         """Note a failure and go on checking."""
         self._errors.append(error)
 
+    def add_or_raise(self, error: Exception) -> None:
+        """Note an expected failure and go on checking; anything else is raised again."""
+        if isinstance(error, Problems):
+            self._errors.extend(error.errors)
+        elif isinstance(error, DomainError):
+            self._errors.append(error)
+        else:
+            raise error
+
     def __bool__(self) -> bool:
         return bool(self._errors)
 

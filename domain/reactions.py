@@ -1,0 +1,32 @@
+"""What follows from what. Read top to bottom; the order within a list is the order of execution.
+
+Every handler runs in the transaction of the event and gets all events of its kind that the transaction has recorded.
+Kinds run in the order of the table.
+"""
+
+from collections.abc import Mapping
+
+from domain.auto_assignment.backfill import backfill_chunk, preparation_chunk
+from domain.auto_assignment.evaluation import reevaluate_chunk, reevaluate_rules
+from domain.auto_assignment.feature import reconcile_after_switch
+from domain.foundation.background import Chunk
+from domain.foundation.models import JobKind
+from domain.foundation.unit_of_work import Reactions, install
+from domain.people.events import FactsChanged, LearnerBecameActive, LearnerBecameInactive
+from domain.tenants.events import AutoAssignmentSwitched
+
+REACTIONS: Reactions = {
+    LearnerBecameActive: [reevaluate_rules],
+    LearnerBecameInactive: [reevaluate_rules],
+    FactsChanged: [reevaluate_rules],
+    AutoAssignmentSwitched: [reconcile_after_switch],
+}
+
+#: What one chunk of each kind of background job does.
+CHUNKS: Mapping[str, Chunk] = {
+    JobKind.RULE_BACKFILL: backfill_chunk,
+    JobKind.RULE_PREPARATION: preparation_chunk,
+    JobKind.RULE_REEVALUATION: reevaluate_chunk,
+}
+
+install(REACTIONS)
