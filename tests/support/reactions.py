@@ -1,7 +1,6 @@
 """The table of reactions that tests run with: the product's own."""
 
 import importlib
-import importlib.util
 
 from domain.foundation import unit_of_work
 from domain.people.events import FactsChanged, LearnerBecameActive, LearnerBecameInactive
@@ -9,7 +8,7 @@ from domain.people.events import FactsChanged, LearnerBecameActive, LearnerBecam
 
 def install_reactions() -> None:
     """Install the reactions of the product; until there are any, its events have none."""
-    if importlib.util.find_spec("domain.reactions") is not None:
+    try:
         importlib.import_module("domain.reactions")
-    else:
+    except ModuleNotFoundError:
         unit_of_work.install({FactsChanged: [], LearnerBecameActive: [], LearnerBecameInactive: []})
