@@ -61,6 +61,7 @@ class ServerProcess(ABC):
         self._server_lock = LockFile(self.directory / "server.lock")
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline: Lifeline | None = None
+        self._log_starts_at = 0
 
     @property
     def log(self) -> Path:
@@ -121,8 +122,8 @@ class ServerProcess(ABC):
     def _command(self, port: int) -> list[str]: ...
 
     @abstractmethod
-    def _is_ready(self, pid: int, port: int) -> bool:
-        """Whether this very process serves: whoever else may listen on the port must not be mistaken for it."""
+    def _is_ready(self, pid: int) -> bool:
+        """Whether this very process serves: the port is not asked, for somebody else may listen there."""
 
     def _standard_input(self, port: int) -> str:
         return ""
@@ -172,7 +173,7 @@ class ServerProcess(ABC):
             open(self.log, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as log,
             tempfile.TemporaryFile() as standard_input,
         ):
-            log_starts_at = log.tell()
+            self._log_starts_at = log.tell()
             standard_input.write(self._standard_input(port).encode())
             standard_input.seek(0)
             self._process = process = subprocess.Popen(
@@ -188,19 +189,22 @@ class ServerProcess(ABC):
             )
         self._server_lock.note_process(process.pid)
         self._lifeline = Lifeline(process.pid, signal=self.stop_signals[0], grace_seconds=self.stop_seconds)
-        while not self._is_ready(process.pid, port):
+        while not self._is_ready(process.pid):
             if process.poll() is not None:
                 self._lifeline.release()
-                raise self._start_error(f"ended with code {process.returncode}", port, log_starts_at)
+                raise self._start_error(f"ended with code {process.returncode}", port)
             if time.monotonic() > deadline:
-                raise self._start_error(f"did not answer within {self.start_seconds:.0f} s", port, log_starts_at)
+                raise self._start_error(f"did not answer within {self.start_seconds:.0f} s", port)
             time.sleep(_TICK)
 
-    def _start_error(self, what_happened: str, port: int, log_starts_at: int) -> ServerError:
+    def _lines_logged(self) -> list[str]:
+        """What the server has written since it was launched this time."""
         with self.log.open("rb") as log:
-            log.seek(log_starts_at)
-            lines = log.read().decode(errors="replace").splitlines()
-        tail = "\n".join(lines[-20:])
+            log.seek(self._log_starts_at)
+            return log.read().decode(errors="replace").splitlines()
+
+    def _start_error(self, what_happened: str, port: int) -> ServerError:
+        tail = "\n".join(self._lines_logged()[-20:])
         if _TAKEN in tail:
             return PortTaken(f"port {port} is taken, {self.name} cannot use it; its log ends with:\n{tail}")
         return ServerError(f"{self.name} {what_happened}; its log, {self.log}, ends with:\n{tail}")

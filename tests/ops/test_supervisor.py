@@ -185,7 +185,7 @@ def test_readiness_is_announced_once_the_web_answers(supervise: Supervise) -> No
         port = probe.getsockname()[1]
     supervised = supervise(f"""
         slow = "import time; time.sleep(0.5); from http.server import *; "
-        slow += "test(SimpleHTTPRequestHandler, port={port}, bind='127.0.0.1')"
+        slow += "HTTPServer(('127.0.0.1', {port}), SimpleHTTPRequestHandler).serve_forever()"
         ready = dict(is_ready=answers("127.0.0.1", {port}, "/"), when_ready=lambda: print("ready", flush=True))
         sys.exit(Supervisor([Program("web", python(slow))], **ready).run())
     """)
