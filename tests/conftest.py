@@ -19,6 +19,7 @@ from domain.foundation.access import Principal, Role, Scope
 from domain.tenants.models import Tenant
 from ops.embedded import EmbeddedValkey
 from tests.support import factories
+from tests.support.catalogue import Connection
 from tests.support.reactions import install_reactions
 from tests.support.servers import EMPTY_ALL_TABLES, Databases, TestCluster, clone, run
 
@@ -100,7 +101,7 @@ async def database(app_url: str) -> AsyncIterator[None]:
 
 
 @pytest.fixture(scope="session")
-async def superuser(superuser_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+async def superuser(superuser_url: str) -> AsyncIterator[Connection]:
     """A connection that sees everything, for looking and for emptying tables."""
     connection = await asyncpg.connect(superuser_url, server_settings={"lock_timeout": "5s", "timezone": "UTC"})
     yield connection
@@ -108,7 +109,7 @@ async def superuser(superuser_url: str) -> AsyncIterator["asyncpg.Connection[asy
 
 
 @pytest.fixture
-async def emptied_database(superuser: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[None]:
+async def emptied_database(superuser: Connection) -> AsyncIterator[None]:
     """Empty all tables. A lock timeout here means that the test left a transaction open."""
     yield
     await superuser.execute(EMPTY_ALL_TABLES)
