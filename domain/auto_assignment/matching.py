@@ -13,10 +13,10 @@ from domain.auto_assignment.conditions import CompiledRule
 
 #: Rows (learner_id, rule_id) of everybody active who meets a rule, out of `{hits}`.
 _MATCH = """
-SELECT h.learner_id, h.rule_id
-  FROM ({hits}) h JOIN rule r ON r.id = h.rule_id JOIN learner l ON l.id = h.learner_id AND l.is_active
- GROUP BY h.learner_id, h.rule_id, r.match, r.negative_mask, r.full_mask
-HAVING rule_holds(r.match, bit_or(h.bit), r.negative_mask, r.full_mask)
+SELECT b.learner_id, b.rule_id
+  FROM (SELECT learner_id, rule_id, bit_or(bit) AS bits FROM ({hits}) h GROUP BY learner_id, rule_id) b
+  JOIN rule r ON r.id = b.rule_id AND rule_holds(r.match, b.bits, r.negative_mask, r.full_mask)
+  JOIN learner l ON l.id = b.learner_id AND l.is_active
 """
 
 #: Hits of the pairs (learner_id, rule_id) in `pair`, out of the facts in `known_fact`; a pair without a hit has bit 0.

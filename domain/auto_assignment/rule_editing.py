@@ -174,7 +174,7 @@ async def _insert(
         work.tenant_id,
         work.now,
     )
-    await work.sql.copy(
+    await work.sql.insert(
         "rule_condition",
         ["rule_id", "number", "tenant_id", "kind", "field_number", "operator", "status", "object_ids", "ref_values"],
         [
@@ -192,7 +192,7 @@ async def _insert(
             for number, condition in enumerate(conditions)
         ],
     )
-    await work.sql.copy(
+    await work.sql.insert(
         "rule_atom",
         ["rule_id", "tenant_id", "kind", "key", "value", "bit"],
         [

@@ -6,9 +6,9 @@ An enrollment ends with its last reason. Where a path ends, the "path" reasons t
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from domain.enrollments.status_facts import StatusFactChange, record_status_facts
 from domain.foundation.access import Source
 from domain.foundation.unit_of_work import LISTED_RULE_ACTIONS, UnitOfWork
-from domain.people.events import Fact, FactKind, FactsChanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +132,13 @@ async def _end(
     )[0]
     if work.collects_rule_actions:
         work.add_rule_actions(record["logged_ids"] or [], record["logged_count"])
-    for learner_id, content_id, _, before, after in record["closed"]:
-        if before != after:
-            work.record(FactsChanged(learner_id, (Fact(FactKind.STATUS, content_id, before),)))
+    record_status_facts(
+        work,
+        [
+            StatusFactChange(learner_id, content_id, before, after)
+            for learner_id, content_id, _, before, after in record["closed"]
+        ],
+    )
     closed = [(learner_id, content_id, rule_id) for learner_id, content_id, rule_id, _, _ in record["closed"]]
     return [EndedReason(*reason) for reason in record["ended"]], closed
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.enrollments.path_status import refresh_path_status
+from domain.enrollments.status_facts import StatusFactChange, record_status_facts
 from domain.foundation.access import Source
 from domain.foundation.unit_of_work import LISTED_RULE_ACTIONS, UnitOfWork
-from domain.people.events import Fact, FactKind, FactsChanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,8 @@ def _shifted(sql: str, first: int) -> str:
 async def _write_facts(work: UnitOfWork, wanted: Wanted) -> None:
     """Let the status facts of the granted contents, and of the courses of granted paths, follow the status."""
     shifted = _shifted(wanted.sql, 1)
-    written = await work.sql.fetch(
+    changes = await work.sql.rows(
+        StatusFactChange,
         f"""
         WITH wanted AS ({shifted}),
         place AS (SELECT learner_id, content_id FROM wanted
@@ -178,13 +179,9 @@ async def _write_facts(work: UnitOfWork, wanted: Wanted) -> None:
             JOIN enrollment e ON e.learner_id = p.learner_id AND e.content_id = p.content_id
            WHERE e.tenant_id = $1 AND e.fact_status IS DISTINCT FROM e.status),
         written AS (UPDATE enrollment e SET fact_status = e.status FROM old WHERE e.id = old.id)
-        SELECT learner_id, content_id, fact_status, status FROM old ORDER BY learner_id, content_id
+        SELECT learner_id, content_id, fact_status AS before, status AS after FROM old ORDER BY learner_id, content_id
         """,
         work.tenant_id,
         *wanted.args,
     )
-    for row in written:
-        facts = [Fact(FactKind.STATUS, row["content_id"], row["status"])]
-        if row["fact_status"] is not None:
-            facts.append(Fact(FactKind.STATUS, row["content_id"], row["fact_status"]))
-        work.record(FactsChanged(row["learner_id"], tuple(facts)))
+    record_status_facts(work, changes)

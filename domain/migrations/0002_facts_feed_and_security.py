@@ -123,6 +123,7 @@ CREATE TABLE content_action_position (
 """
 
 SECURITY = """
+-- The setting is read in a subquery: once per statement instead of once per row.
 DO $$
 DECLARE name text;
 BEGIN
@@ -130,13 +131,13 @@ BEGIN
                WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace AND NOT a.attisdropped
   LOOP
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
-    EXECUTE format('CREATE POLICY tenant ON %I USING (tenant_id = current_setting(''app.tenant'')::bigint)
-                    WITH CHECK (tenant_id = current_setting(''app.tenant'')::bigint)', name);
+    EXECUTE format('CREATE POLICY tenant ON %I USING (tenant_id = (SELECT current_setting(''app.tenant'')::bigint))
+                    WITH CHECK (tenant_id = (SELECT current_setting(''app.tenant'')::bigint))', name);
   END LOOP;
 END $$;
 ALTER TABLE tenant ENABLE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON tenant USING (id = current_setting('app.tenant')::bigint)
-  WITH CHECK (id = current_setting('app.tenant')::bigint);
+CREATE POLICY tenant ON tenant USING (id = (SELECT current_setting('app.tenant')::bigint))
+  WITH CHECK (id = (SELECT current_setting('app.tenant')::bigint));
 
 -- What must look across tenants goes through these and nothing else; each answers with IDs only.
 CREATE FUNCTION find_tenant(wanted_slug text) RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER
