@@ -1,0 +1,1 @@
+"""Auto Assignment rules in the API."""

@@ -1,0 +1,47 @@
+"""Enums of rules."""
+
+from enum import Enum
+
+import strawberry
+
+from domain.auto_assignment.conditions import RefOperator
+from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
+from gql.enums import publish_enum
+
+publish_enum(
+    ConditionMatch,
+    description="How the conditions of a rule combine.",
+    values={"ALL": "All conditions.", "ANY": "At least one condition."},
+)
+publish_enum(
+    UnmetPolicy,
+    description="What a rule does to learners who no longer meet its conditions.",
+    values={
+        "KEEP": "Nothing: they stay enrolled.",
+        "UNENROLL": "They are unenrolled from the contents of the rule, however they had been enrolled; other rules "
+        "that they meet enroll them again.",
+        "RELEASE": "Only this rule's reason ends: they are unenrolled when no other reason is left.",
+    },
+)
+publish_enum(
+    RefOperator,
+    name="RefValueOperator",
+    description="Comparisons of a reference value.",
+    values={
+        "EQUALS": "Equal to one of the values.",
+        "NOT_EQUALS": "Equal to none of the values; a learner without a value meets it.",
+    },
+)
+
+
+@strawberry.enum(description="Parts of a rule.")
+class RulePart(Enum):
+    """Parts of a rule."""
+
+    NAME = strawberry.enum_value("NAME", description="The name.")
+    ADD_CONTENTS = strawberry.enum_value("ADD_CONTENTS", description="Adding contents.")
+    REMOVE_CONTENTS = strawberry.enum_value("REMOVE_CONTENTS", description="Removing contents.")
+    CONDITIONS = strawberry.enum_value("CONDITIONS", description="The conditions and how they combine.")
+    WHEN_UNMET = strawberry.enum_value(
+        "WHEN_UNMET", description="What happens to learners who no longer meet the conditions."
+    )

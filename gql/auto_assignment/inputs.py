@@ -1,0 +1,155 @@
+"""Inputs of rules, and how they become what the domain asks for."""
+
+from collections.abc import Sequence
+
+import strawberry
+from strawberry import ID
+
+from domain.auto_assignment.condition_input import ConditionInput
+from domain.auto_assignment.conditions import ConditionKind, RefOperator
+from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
+from domain.auto_assignment.rule_editing import RuleDraft
+from domain.enrollments.models import EnrollmentStatus
+from domain.foundation.errors import Invalid, ProblemList
+from gql import ids
+from gql.auto_assignment import enums  # noqa: F401 - publishes the enums that the inputs below use
+from gql.content.inputs import LearningContentKeyInput, content_keys
+from gql.mutations import MutationInput
+
+
+@strawberry.input(description="Condition on the status of contents.")
+class ContentStatusConditionInput:
+    """Condition on the status of contents."""
+
+    contents: list[LearningContentKeyInput] = strawberry.field(
+        description="Contents to look at, from 1 to 100; one is enough."
+    )
+    status: EnrollmentStatus = strawberry.field(description="Status that it has to have.")
+
+
+@strawberry.input(description="Condition on a reference value.")
+class RefValueConditionInput:
+    """Condition on a reference value."""
+
+    field_number: int = strawberry.field(description="Number of the field, from 1.")
+    operator: RefOperator = strawberry.field(description="Comparison.")
+    values: list[str] = strawberry.field(description="Values to compare with, from 1 to 100, case-sensitively.")
+
+
+@strawberry.input(one_of=True, description="Condition of a rule: exactly one of these.")
+class RuleConditionInput:
+    """Condition of one kind."""
+
+    content_status: strawberry.Maybe[ContentStatusConditionInput] = strawberry.field(
+        description="Met when one of these contents has the status."
+    )
+    sublicense_ids: strawberry.Maybe[list[ID]] = strawberry.field(
+        description="Met when the learner belongs to one of these sublicenses."
+    )
+    client_ids: strawberry.Maybe[list[ID]] = strawberry.field(
+        description="Met when the learner belongs to one of these clients (panoramas)."
+    )
+    department_ids: strawberry.Maybe[list[ID]] = strawberry.field(
+        description="Met when the learner belongs to one of these departments."
+    )
+    learning_group_ids: strawberry.Maybe[list[ID]] = strawberry.field(
+        description="Met when the learner belongs to one of these learning groups."
+    )
+    ref_value: strawberry.Maybe[RefValueConditionInput] = strawberry.field(
+        description="Met when a reference value compares as asked."
+    )
+
+
+_PLACES = (
+    ("sublicense_ids", "sublicenseIds", ConditionKind.SUBLICENSE, ids.SUBLICENSE),
+    ("client_ids", "clientIds", ConditionKind.CLIENT, ids.CLIENT),
+    ("department_ids", "departmentIds", ConditionKind.DEPARTMENT, ids.DEPARTMENT),
+    ("learning_group_ids", "learningGroupIds", ConditionKind.LEARNING_GROUP, ids.LEARNING_GROUP),
+)
+
+
+def condition_inputs(conditions: Sequence[RuleConditionInput]) -> list[ConditionInput]:
+    """Return the conditions for the domain; raises NotFound for IDs that can name no such object, all together."""
+    problems = ProblemList()
+    converted: list[ConditionInput] = []
+    for number, condition in enumerate(conditions):
+        try:
+            converted.append(_condition_input(condition, ["conditions", str(number)]))
+        except Exception as error:
+            problems.add_or_raise(error)
+    problems.raise_if_any()
+    return converted
+
+
+def _condition_input(condition: RuleConditionInput, path: list[str]) -> ConditionInput:
+    if condition.content_status is not None:
+        status = condition.content_status.value
+        return ConditionInput(
+            ConditionKind.CONTENT_STATUS,
+            contents=content_keys(status.contents, path=[*path, "contentStatus", "contents"]),
+            status=status.status,
+        )
+    if condition.ref_value is not None:
+        ref = condition.ref_value.value
+        return ConditionInput(
+            ConditionKind.REF_VALUE, field_number=ref.field_number, operator=ref.operator, ref_values=ref.values
+        )
+    for attribute, name, kind, prefix in _PLACES:
+        named = getattr(condition, attribute)
+        if named is not None:
+            return ConditionInput(kind, places=ids.get_keys(prefix, named.value, path=[*path, name]))
+    raise Invalid("Exactly one kind of condition.", path=path)
+
+
+@strawberry.input(description="Conditions to preview.")
+class AutoAssignmentRulePreviewInput:
+    """Conditions to preview."""
+
+    conditions: list[RuleConditionInput] = strawberry.field(description="Conditions, from 1 to 20.")
+    match: ConditionMatch = strawberry.field(default=ConditionMatch.ALL, description="How the conditions combine.")
+    contents: list[LearningContentKeyInput] = strawberry.field(
+        default_factory=list, description="Courses and learning paths that the rule would give."
+    )
+    when_unmet: UnmetPolicy = strawberry.field(
+        default=UnmetPolicy.KEEP, description="What would happen to learners who no longer meet the conditions."
+    )
+
+
+@strawberry.input(description="Input of createAutoAssignmentRule.")
+class CreateAutoAssignmentRuleInput(MutationInput):
+    """Rule to create."""
+
+    name: str = strawberry.field(description="Internal name; unique within the tenant.")
+    contents: list[LearningContentKeyInput] = strawberry.field(
+        description="Courses and learning paths to give, from 1 to 100."
+    )
+    match: ConditionMatch = strawberry.field(default=ConditionMatch.ALL, description="How the conditions combine.")
+    conditions: list[RuleConditionInput] = strawberry.field(description="Conditions, from 1 to 20.")
+    when_unmet: UnmetPolicy = strawberry.field(
+        default=UnmetPolicy.KEEP, description="What happens to learners who no longer meet the conditions."
+    )
+    backfills_existing_learners: bool = strawberry.field(
+        default=True, description="Whether existing learners who meet the conditions are enrolled now."
+    )
+
+    def draft(self) -> RuleDraft:
+        """Return the rule for the domain; raises all problems of its keys together."""
+        problems = ProblemList()
+        contents, conditions = [], list[ConditionInput]()
+        try:
+            contents = content_keys(self.contents, path=["contents"])
+        except Exception as error:
+            problems.add_or_raise(error)
+        try:
+            conditions = condition_inputs(self.conditions)
+        except Exception as error:
+            problems.add_or_raise(error)
+        problems.raise_if_any()
+        return RuleDraft(
+            name=self.name,
+            contents=contents,
+            match=self.match,
+            conditions=conditions,
+            when_unmet=self.when_unmet,
+            backfills_existing_learners=self.backfills_existing_learners,
+        )

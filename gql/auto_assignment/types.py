@@ -1,0 +1,215 @@
+"""Rules and previews of rules."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from domain.auto_assignment.models import ConditionMatch, RuleState, UnmetPolicy
+from domain.auto_assignment.preview import RulePreview
+from domain.auto_assignment.queries import (
+    RuleRow,
+    find_rule,
+    list_members,
+    load_conditions_by_rule,
+    load_enrolled_counts_by_rule,
+    load_latest_backfill_ids_by_rule,
+    load_revocable_counts_by_rule,
+    load_rules_by_id,
+    load_target_ids_by_rule,
+)
+from gql import ids
+from gql.arguments import After, First
+from gql.auto_assignment.conditions import RuleCondition, condition_of
+from gql.auto_assignment.enums import RulePart
+from gql.background_jobs.types import BackgroundJob
+from gql.content.types import LearningContent, load_contents
+from gql.context import Info
+from gql.interfaces import Actor, Node
+from gql.pagination import Edge, LiveConnection, paging_of
+from gql.people.actors import load_actor
+from gql.people.types import Learner, LearnerConnection, LearnerEdge
+
+if TYPE_CHECKING:
+    from gql.enrollments.types import ContentActionConnection
+
+_ALWAYS_EDITABLE = [RulePart.NAME, RulePart.ADD_CONTENTS]
+
+
+@strawberry.type(description="Rule that enrolls every learner who meets its conditions.")
+class AutoAssignmentRule(Node):
+    """Auto Assignment rule."""
+
+    row: strawberry.Private[RuleRow]
+    name: str = strawberry.field(description="Internal name; never shown to learners.")
+    match: ConditionMatch = strawberry.field(description="Whether all conditions or at least one must be met.")
+    when_unmet: UnmetPolicy = strawberry.field(
+        description="What happens to learners who no longer meet the conditions."
+    )
+    is_preparing: bool = strawberry.field(
+        description="Whether it is still being counted who meets the rule: who comes to meet it meanwhile counts as "
+        "having met it already."
+    )
+    has_enrolled_learners: bool = strawberry.field(
+        description="Whether the rule has enrolled anyone yet, which fixes most of it."
+    )
+    created_at: datetime = strawberry.field(description="Timestamp of creation.")
+    updated_at: datetime = strawberry.field(description="Timestamp of the latest change.")
+    version: int = strawberry.field(description="Version of the rule; grows with every change.")
+
+    @classmethod
+    def from_row(cls, row: RuleRow) -> "AutoAssignmentRule":
+        """Return the rule of a row."""
+        return cls(
+            id=ids.encode(ids.RULE, row.id),
+            row=row,
+            name=row.name,
+            match=ConditionMatch(row.match),
+            when_unmet=UnmetPolicy(row.when_unmet),
+            is_preparing=row.state == RuleState.PREPARING,
+            has_enrolled_learners=row.has_enrolled,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            version=row.version,
+        )
+
+    @classmethod
+    async def load(cls, info: Info, key: int) -> "AutoAssignmentRule | None":
+        """Return a rule that is reached from another object; None where the viewer may not see rules."""
+        row = await info.context.load(load_rules_by_id, key)
+        return cls.from_row(row) if row else None
+
+    @strawberry.field(description="Courses and learning paths that the rule gives.")
+    async def contents(self, info: Info) -> list[LearningContent]:
+        """Load the targets."""
+        return await load_contents(info, await info.context.load(load_target_ids_by_rule, self.row.id))
+
+    @strawberry.field(description="Conditions of the rule.")
+    async def conditions(self, info: Info) -> list[RuleCondition]:
+        """Load the conditions."""
+        return [condition_of(one) for one in await info.context.load(load_conditions_by_rule, self.row.id)]
+
+    @strawberry.field(description="Parts of the rule that can be changed now.")
+    def editable_parts(self) -> list[RulePart]:
+        """Tell what a first enrollment has left open."""
+        unlocked = [] if self.has_enrolled_learners else [RulePart.REMOVE_CONTENTS, RulePart.CONDITIONS]
+        return [*_ALWAYS_EDITABLE, *unlocked, RulePart.WHEN_UNMET]
+
+    @strawberry.field(description="Number of learners who have access through the rule now.")
+    async def enrolled_learner_count(self, info: Info) -> int:
+        """Count who is enrolled by the rule."""
+        return await info.context.load(load_enrolled_counts_by_rule, self.row.id)
+
+    @strawberry.field(
+        description="Number of learners who would lose access if the rule were deleted with `revokesAccess`."
+    )
+    async def revocable_learner_count(self, info: Info) -> int:
+        """Count who has a place that nothing else holds."""
+        return await info.context.load(load_revocable_counts_by_rule, self.row.id)
+
+    @strawberry.field(description="Learners who meet the conditions now, by name.")
+    async def matching_learners(self, info: Info, first: First = 25, after: After = None) -> LearnerConnection:
+        """List who meets the rule."""
+        paging = paging_of(info, first, after, self.row.id)
+        page = await list_members(info.context.reads, info.context.principal, self.row.id, paging.request)
+        return LearnerConnection.of(page, paging, LearnerEdge, Learner.from_row)
+
+    @strawberry.field(description="Log entries that the rule caused, newest first.")
+    async def content_actions(
+        self, info: Info, first: First = 25, after: After = None
+    ) -> Annotated["ContentActionConnection", strawberry.lazy("gql.enrollments.types")]:
+        """List the log entries."""
+        from gql.enrollments.queries import rule_content_actions
+
+        return await rule_content_actions(info, self.row.id, first, after)
+
+    @strawberry.field(description="Latest backfill; null when there was none.")
+    async def latest_backfill(self, info: Info) -> BackgroundJob | None:
+        """Load the latest backfill."""
+        job_id = await info.context.load(load_latest_backfill_ids_by_rule, self.row.id)
+        return None if job_id is None else await BackgroundJob.load(info, job_id)
+
+    @strawberry.field(description="Account that created the rule.")
+    async def created_by(self, info: Info) -> Actor:
+        """Load the account."""
+        actor = await load_actor(info, self.row.created_by_learner_id, self.row.created_by_service_account_id)
+        assert actor is not None
+        return actor
+
+
+@strawberry.type(description="Item of a page of rules.")
+class AutoAssignmentRuleEdge(Edge[AutoAssignmentRule]):
+    """Item of a page of rules."""
+
+
+@strawberry.type(description="Page of rules.")
+class AutoAssignmentRuleConnection(LiveConnection[AutoAssignmentRule, AutoAssignmentRuleEdge]):
+    """Page of rules."""
+
+
+@strawberry.type(description="What a rule would do for one of its contents.")
+class RuleContentEffect:
+    """Effect on one content."""
+
+    content: LearningContent = strawberry.field(description="Content of the rule.")
+    newly_enrolled_count: int = strawberry.field(description="Learners who would be newly enrolled.")
+    already_enrolled_count: int = strawberry.field(description="Learners who are enrolled already.")
+
+
+@strawberry.type(description="Who a set of conditions matches now, and what saving would do.")
+class AutoAssignmentRulePreview:
+    """Preview of a rule."""
+
+    preview: strawberry.Private[RulePreview]
+
+    @strawberry.field(description="Number of learners who match.")
+    def matching_learner_count(self) -> int:
+        """Tell how many match."""
+        return self.preview.matching_learner_count
+
+    @strawberry.field(description="Up to 100 of them, chosen at random.")
+    async def sample(self, info: Info) -> list[Learner]:
+        """Load the sample."""
+        return await Learner.load_all(info, self.preview.sample_ids)
+
+    @strawberry.field(description="Whether a backfill would have anything to do.")
+    def can_backfill(self) -> bool:
+        """Tell whether anybody matches."""
+        return self.preview.can_backfill
+
+    @strawberry.field(description="Whether a backfill would be a background job rather than part of the request.")
+    def backfills_in_background(self) -> bool:
+        """Tell where a backfill would run."""
+        return self.preview.backfills_in_background
+
+    @strawberry.field(
+        description="Effect per content: how many would be newly enrolled, and how many are enrolled already."
+    )
+    async def effects(self, info: Info) -> list[RuleContentEffect]:
+        """Load the contents of the effects."""
+        contents = await load_contents(info, [effect.content_id for effect in self.preview.effects])
+        return [
+            RuleContentEffect(
+                content=content,
+                newly_enrolled_count=effect.newly_enrolled_count,
+                already_enrolled_count=effect.already_enrolled_count,
+            )
+            for content, effect in zip(contents, self.preview.effects, strict=True)
+        ]
+
+
+async def rule_node(info: Info, key: int) -> AutoAssignmentRule | None:
+    """Return a rule by its ID, or None where the viewer may see none."""
+    row = await find_rule(info.context.reads, info.context.principal, key)
+    return AutoAssignmentRule.from_row(row) if row else None
+
+
+async def load_rules(info: Info, rule_ids: Sequence[int]) -> list[AutoAssignmentRule]:
+    """Return the visible ones of these rules, in order."""
+    loaded = [await AutoAssignmentRule.load(info, rule_id) for rule_id in rule_ids]
+    return [rule for rule in loaded if rule is not None]
+
+
+NODES = {ids.RULE: rule_node}
+
