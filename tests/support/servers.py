@@ -52,7 +52,9 @@ class TestCluster:
 
     def __init__(self) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="mandate-tests-"))
-        self._postgres = EmbeddedPostgres(self._directory / "postgres", durable=False)
+        # Deadlocks are provoked on purpose, so they shall not take the usual second to be found.
+        settings = {"deadlock_timeout": "200ms"}
+        self._postgres = EmbeddedPostgres(self._directory / "postgres", durable=False, settings=settings)
 
     def start(self) -> Self:
         """Start the server and migrate the template."""
