@@ -1,0 +1,88 @@
+"""Reading background jobs. Admins and READ see all of the tenant, everybody else those that they have started."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.foundation.access import Principal, Role
+from domain.foundation.database import Statements
+from domain.foundation.errors import Forbidden
+from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, read_page
+from domain.foundation.models import JobKind, JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A background job."""
+
+    id: int
+    kind: str
+    status: str
+    total_count: int | None
+    processed_count: int
+    failed_count: int
+    subject_type: str | None
+    subject_id: int | None
+    subject_name: str | None
+    started_by_learner_id: int | None
+    started_by_service_account_id: int | None
+    failure_reason: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    version: int
+
+
+_COLUMNS = (
+    "id, kind, status, total_count, processed_count, failed_count, subject_type, subject_id, subject_name,"
+    " started_by_learner_id, started_by_service_account_id, failure_reason, created_at, finished_at, version"
+)
+
+
+def visible_to(query: Query, principal: Principal) -> Query:
+    """Restrict a query of jobs to what the account may see."""
+    query.where("tenant_id = ?", principal.tenant_id)
+    if principal.sees_all:
+        return query
+    if principal.service_account_id is not None:
+        return query.where("started_by_service_account_id = ?", principal.service_account_id)
+    if principal.role is Role.TRAINER:
+        return query.where("started_by_learner_id = ?", principal.learner_id)
+    return query.where("false")
+
+
+async def find_job(reads: Statements, principal: Principal, job_id: int) -> JobRow | None:
+    """Return a job that the account may see."""
+    query = visible_to(Query(_COLUMNS, "background_job"), principal).where("id = ?", job_id)
+    return await reads.row(JobRow, query.text, *query.args)
+
+
+async def load_jobs_by_id(reads: Statements, principal: Principal, ids: Sequence[int]) -> list[JobRow | None]:
+    """Return jobs aligned with their IDs, whoever started them."""
+    rows = await reads.rows(
+        JobRow,
+        f"SELECT {_COLUMNS} FROM background_job WHERE tenant_id = $1 AND id = ANY($2)",
+        principal.tenant_id,
+        list(ids),
+    )
+    by_id = {row.id: row for row in rows}
+    return [by_id.get(id) for id in ids]
+
+
+async def list_jobs(
+    reads: Statements,
+    principal: Principal,
+    request: PageRequest,
+    *,
+    statuses: Sequence[JobStatus] | None = None,
+    kinds: Sequence[JobKind] | None = None,
+) -> Page[JobRow]:
+    """Return jobs that the account may see, newest first. Learners have none."""
+    if principal.role is Role.LEARNER:
+        raise Forbidden
+    query = visible_to(Query(_COLUMNS, "background_job"), principal)
+    if statuses is not None:
+        query.where("status = ANY(?)", [status.value for status in statuses])
+    if kinds is not None:
+        query.where("kind = ANY(?)", [kind.value for kind in kinds])
+    order = Order((SortKey("id", "id"),), is_descending=True)
+    return await read_page(reads, JobRow, query, order, request)

@@ -1,0 +1,83 @@
+"""Looking up who presents a credential. Inactive people and revoked keys are nobody.
+
+People are read here by SQL because signing in is below everything that knows about people.
+"""
+
+from datetime import datetime, timedelta
+
+from domain.foundation.access import Principal, Role, Scope
+from domain.foundation.database import ReadScope, across_tenants, writing
+
+#: The latest use of a key is written at most this often.
+USE_NOTED_EVERY = timedelta(minutes=1)
+
+
+async def find_tenant_id(slug: str) -> int | None:
+    """Return the tenant with this slug."""
+    if "\x00" in slug:
+        return None
+    tenant_id: int | None = (await across_tenants("SELECT find_tenant($1)", slug))[0][0]
+    return tenant_id
+
+
+async def find_learner_by_id(reads: ReadScope, learner_id: int, expires_at: datetime) -> Principal | None:
+    """Return an active person of the tenant."""
+    return await _find_learner(reads, "id = $2", learner_id, expires_at)
+
+
+async def find_learner_by_email(reads: ReadScope, email: str, expires_at: datetime) -> Principal | None:
+    """Return the active person of the tenant with this email address, ignoring case."""
+    return await _find_learner(reads, "email_key = $2", email.strip().lower(), expires_at)
+
+
+async def _find_learner(reads: ReadScope, condition: str, value: int | str, expires_at: datetime) -> Principal | None:
+    records = await reads.fetch(
+        f"SELECT id, role FROM learner WHERE tenant_id = $1 AND {condition} AND is_active", reads.tenant_id, value
+    )
+    if not records:
+        return None
+    return Principal(
+        tenant_id=reads.tenant_id, learner_id=records[0]["id"], role=Role(records[0]["role"]), expires_at=expires_at
+    )
+
+
+async def find_service_account_by_key(key_hash: bytes, now: datetime) -> Principal | None:
+    """Return the service account whose key has this hash, and note that the key was used."""
+    found = await across_tenants("SELECT tenant_id, id FROM find_service_account($1)", key_hash)
+    if not found:
+        return None
+    tenant_id, account_id = found[0]["tenant_id"], found[0]["id"]
+    reads = ReadScope(tenant_id)
+    try:
+        records = await reads.fetch(
+            "SELECT scopes, last_used_at FROM service_account WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL",
+            tenant_id,
+            account_id,
+        )
+    finally:
+        await reads.close()
+    if not records:
+        return None
+    last_used_at = records[0]["last_used_at"]
+    if last_used_at is None or last_used_at <= now - USE_NOTED_EVERY:
+        await _note_use(tenant_id, account_id, now)
+    return Principal(
+        tenant_id=tenant_id,
+        service_account_id=account_id,
+        scopes=frozenset(Scope(scope) for scope in records[0]["scopes"]),
+    )
+
+
+async def _note_use(tenant_id: int, account_id: int, now: datetime) -> None:
+    async with writing(tenant_id) as sql:
+        # Whoever is changing the row right now makes waiting pointless.
+        await sql.execute(
+            """
+            UPDATE service_account SET last_used_at = $3
+             WHERE id = (SELECT id FROM service_account WHERE tenant_id = $1 AND id = $2
+                            FOR NO KEY UPDATE SKIP LOCKED)
+            """,
+            tenant_id,
+            account_id,
+            now,
+        )

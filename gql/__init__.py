@@ -1,0 +1,1 @@
+"""The API: GraphQL over HTTP. It translates between the contract and the domain; rights and rules live in the domain."""

@@ -1,0 +1,16 @@
+"""Accounts that act: people and service accounts, behind one interface."""
+
+from gql.context import Info
+from gql.interfaces import Actor
+from gql.tenants.types import ServiceAccount
+
+
+async def load_actor(info: Info, learner_id: int | None, service_account_id: int | None) -> Actor | None:
+    """Return the account that did something, in the form that the viewer may see; None for the system."""
+    if learner_id is not None:
+        from gql.people.types import Learner
+
+        return await Learner.load(info, learner_id)
+    if service_account_id is not None:
+        return await ServiceAccount.load(info, service_account_id)
+    return None

@@ -1,0 +1,85 @@
+"""The web application: `/graphql` and the two addresses by which machines ask how it is.
+
+Run it with `uvicorn --factory gql.app:create_app`.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+import domain.reactions  # noqa: F401  Changes need the table of reactions.
+from domain.foundation import clock as business_time
+from domain.foundation import nudge
+from domain.foundation.database import connected
+from domain.foundation.settings import Settings
+from domain.foundation.settings import settings as process_settings
+from gql.http import GraphQLEndpoint
+from gql.readiness import find_obstacle
+from gql.schema import schema
+
+MIN_SECRET_BYTES = 32
+
+
+class BadSettings(ValueError):
+    """The settings do not allow a safe start."""
+
+
+def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime] = business_time.now) -> Starlette:
+    """Return the application; its lifespan opens and closes the connections of the process."""
+    settings = settings or process_settings()
+    if len(settings.secret_key.get_secret_value().encode()) < MIN_SECRET_BYTES:
+        raise BadSettings(f"SECRET_KEY is missing or shorter than {MIN_SECRET_BYTES} bytes.")
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with connected(
+            settings.database_url.get_secret_value(),
+            application_name="mandate-api",
+            pool_size=settings.database_pool_size,
+        ):
+            nudge.start(settings.redis_url.get_secret_value())
+            try:
+                yield
+            finally:
+                await nudge.stop()
+
+    middleware = []
+    if settings.allowed_origins:
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.allowed_origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Type"],
+                max_age=3600,
+            )
+        )
+    return Starlette(
+        routes=[
+            Route("/graphql", GraphQLEndpoint(schema(), settings, clock)),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+        ],
+        middleware=middleware,
+        lifespan=lifespan,
+    )
+
+
+async def healthz(request: Request) -> Response:
+    """Tell that the process answers."""
+    return JSONResponse({"status": "ok"})
+
+
+async def readyz(request: Request) -> Response:
+    """Tell whether requests can be served."""
+    obstacle = await find_obstacle()
+    if obstacle is not None:
+        return JSONResponse({"status": "unavailable", "reason": obstacle}, status_code=503)
+    return JSONResponse({"status": "ok"})

@@ -1,0 +1,1 @@
+"""Background jobs: how far work outside the request is."""

@@ -1,0 +1,123 @@
+"""What one GraphQL operation works with: who asks, what time it is, one snapshot to read from, and the way to change.
+
+A context is made for each operation and closed at its end. After a change the snapshot and everything loaded from it are
+dropped, so what a payload shows is what was committed.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import strawberry
+from pydantic import TypeAdapter
+from strawberry.dataloader import DataLoader
+
+from domain.foundation.access import Principal
+from domain.foundation.change_feed import read_head
+from domain.foundation.database import ReadScope
+from domain.foundation.errors import Invalid
+from domain.foundation.idempotency import IdempotentCall
+from domain.foundation.text import storable_text
+from domain.foundation.unit_of_work import Done, UnitOfWork, perform
+from gql.canonical import digest
+from gql.cursors import feed_cursor
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+Result = TypeVar("Result")
+
+Batch = Callable[[ReadScope, Principal, list[Key]], Awaitable[Sequence[Value]]]
+
+IDEMPOTENCY_KEY_LENGTH = 255
+
+
+@strawberry.input
+class MutationInput:
+    """Input of any mutation."""
+
+    idempotency_key: str | None = strawberry.field(
+        default=None,
+        description="Key chosen by the caller: the same key with the same input returns the first result and does "
+        "nothing more. Kept 24 hours.",
+    )
+
+
+class Context:
+    """Context of one operation."""
+
+    def __init__(
+        self, principal: Principal, now: datetime, reads: ReadScope, *, is_introspection_enabled: bool = True
+    ) -> None:
+        self.principal = principal
+        self.now = now
+        self.reads = reads
+        self.is_introspection_enabled = is_introspection_enabled
+        self._loaders: dict[Any, DataLoader[Any, Any]] = {}
+        self._change_cursor: str | None = None
+
+    async def load(self, batch: Batch[Key, Value], key: Key) -> Value:
+        """Return what `batch` answers for `key`; keys asked for at the same time go into one call.
+
+        `batch(reads, principal, keys)` answers in the order of the keys; what it needs besides belongs into the key.
+        """
+        loader = self._loaders.get(batch)
+        if loader is None:
+
+            async def load_batch(keys: list[Key]) -> Sequence[Value]:
+                return await batch(self.reads, self.principal, keys)
+
+            loader = self._loaders[batch] = DataLoader(load_batch)
+        value: Value = await loader.load(key)
+        return value
+
+    async def perform(
+        self,
+        operation: str,
+        input: MutationInput,
+        action: Callable[[UnitOfWork], Awaitable[Result]],
+        result_type: Any,
+    ) -> Done[Result]:
+        """Run a domain operation in one transaction.
+
+        `operation` is the mutation's name. `result_type` describes the result for pydantic: IDs, counts, row errors,
+        never secrets, because it is stored with the idempotency key.
+        """
+        idempotent = idempotent_call(input, result_type)
+        await self.close()
+        return await perform(self.principal, self.now, operation, action, idempotent=idempotent)
+
+    async def change_cursor(self) -> str:
+        """Return the end of the change feed in the snapshot of the operation: everything that it misses comes later.
+
+        Mutations read in several snapshots; the first one counts for all of them.
+        """
+        if self._change_cursor is None:
+            tenant_id = self.principal.tenant_id
+            self._change_cursor = feed_cursor(tenant_id, await read_head(self.reads, tenant_id))
+        return self._change_cursor
+
+    async def close(self) -> None:
+        """End the snapshot and forget what was loaded from it."""
+        self._loaders.clear()
+        await self.reads.close()
+
+
+Info = strawberry.Info[Context, None]
+
+
+def idempotent_call(input: MutationInput, result_type: Any) -> IdempotentCall[Any] | None:
+    """Return how a call is remembered, or None when the caller gave no key; raises Invalid for a bad key."""
+    key = input.idempotency_key
+    if key is None:
+        return None
+    path = ["idempotencyKey"]
+    if not 1 <= len(key) <= IDEMPOTENCY_KEY_LENGTH:
+        raise Invalid(f"From 1 to {IDEMPOTENCY_KEY_LENGTH} characters.", path=path)
+    storable_text(key, path=path, longest=IDEMPOTENCY_KEY_LENGTH)
+    adapter = TypeAdapter(result_type)
+    return IdempotentCall(
+        key=key,
+        input_hash=digest(input),
+        store=lambda result: adapter.dump_python(result, mode="json"),
+        restore=adapter.validate_python,
+    )

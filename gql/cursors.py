@@ -1,0 +1,41 @@
+"""Cursors: opaque texts that say where to go on, in a list or in the change feed. Nothing in them is secret."""
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from domain.foundation.errors import Invalid
+from gql.ids import TENANT, encode
+
+
+def _pack(values: Sequence[Any]) -> str:
+    text = json.dumps(values, separators=(",", ":"), ensure_ascii=False)
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+def _unpack(cursor: str) -> list[Any] | None:
+    try:
+        values = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, RecursionError):
+        return None
+    return values if isinstance(values, list) else None
+
+
+def list_cursor(fingerprint: str, position: Sequence[Any]) -> str:
+    """Return the cursor of an item; `fingerprint` stands for the list, its filter and its order."""
+    return _pack([fingerprint, *position])
+
+
+def list_position(fingerprint: str, cursor: str) -> list[Any]:
+    """Return where to go on; raises Invalid for a cursor of another list, filter or order."""
+    values = _unpack(cursor)
+    if not values or values[0] != fingerprint:
+        raise Invalid("Is no cursor of this list with this filter and order.", path=["after"])
+    return values[1:]
+
+
+def feed_cursor(tenant_id: int, position: int) -> str:
+    """Return the cursor of a position in a tenant's change feed."""
+    return _pack([encode(TENANT, tenant_id), position])

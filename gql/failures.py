@@ -1,0 +1,104 @@
+"""Errors at the top level of a response: what each one tells, and what it must not tell.
+
+Expected failures of queries and failures of the whole request keep their code and message. Everything else is masked
+and logged under a reference. Values that a client sent are never repeated: they may be secrets.
+"""
+
+import logging
+import re
+import uuid
+from typing import Any
+
+import asyncpg
+from graphql import GraphQLError, GraphQLSchema, GraphQLSyntaxError
+from tortoise.exceptions import BaseORMException, DBConnectionError
+
+from domain.foundation.errors import DomainError, RequestFailure, TimedOut, Unavailable
+from gql.limits import too_many_tokens
+from gql.user_errors import error_extensions
+from gql.variables import is_variable_error, rebuild
+
+log = logging.getLogger("mandate.api")
+
+BAD_REQUEST = "BAD_REQUEST"
+PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+
+_AWAY = (
+    OSError,
+    DBConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+)
+_ECHO = re.compile(r",? found:? .*", re.DOTALL)
+
+
+def as_request_failure(error: BaseException | None) -> RequestFailure | None:
+    """Return the failure of the whole request that an exception amounts to, or None."""
+    if isinstance(error, RequestFailure):
+        return error
+    if isinstance(error, BaseORMException) and error.args and isinstance(error.args[0], BaseException):
+        return as_request_failure(error.args[0]) or (Unavailable() if isinstance(error, _AWAY) else None)
+    if isinstance(error, asyncpg.QueryCanceledError | TimeoutError):
+        return TimedOut()
+    if isinstance(error, _AWAY):
+        return Unavailable()
+    return None
+
+
+def publish(error: GraphQLError, schema: GraphQLSchema, *, is_before_execution: bool) -> GraphQLError:
+    """Return an error as clients may see it."""
+    if is_before_execution:
+        return _publish_early(error)
+    if is_variable_error(error):
+        return rebuild(error, schema)
+    cause = error.original_error
+    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+        cause = cause.original_error
+    if isinstance(cause, DomainError):
+        return _located(error, cause.message, error_extensions(cause))
+    failure = as_request_failure(cause)
+    if failure is not None:
+        return _located(error, failure.message, {"code": failure.code})
+    if cause is None and "code" in (error.extensions or {}):
+        return error
+    masked = unexpected(cause or error, path=error.path)
+    return _located(error, masked.pop("message"), masked)
+
+
+def unexpected(error: BaseException, *, path: Any = None) -> dict[str, Any]:
+    """Log what nobody expected; return message, code and the reference under which it is logged."""
+    reference = uuid.uuid4().hex
+    log.error("unexpected failure", exc_info=error, extra={"reference": reference, "path": path})
+    return {
+        "message": "Something unexpected went wrong; it is logged under the reference.",
+        "code": "INTERNAL_SERVER_ERROR",
+        "reference": reference,
+    }
+
+
+def _located(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:
+    return GraphQLError(message, nodes=error.nodes, path=error.path, extensions=extensions)
+
+
+def _publish_early(error: GraphQLError) -> GraphQLError:
+    if error.extensions and "code" in error.extensions:
+        return error
+    failure = as_request_failure(error.original_error)
+    if failure is not None:
+        return GraphQLError(failure.message, extensions={"code": failure.code})
+    if error.original_error is not None and not isinstance(error.original_error, GraphQLError):
+        masked = unexpected(error.original_error)
+        return GraphQLError(masked.pop("message"), extensions=masked)
+    if isinstance(error, GraphQLSyntaxError):
+        limited = too_many_tokens(error)
+        return limited or GraphQLError(
+            error.message, source=error.source, positions=error.positions, extensions={"code": PARSE_FAILED}
+        )
+    return GraphQLError(
+        _ECHO.sub(".", error.message), nodes=error.nodes, extensions={"code": VALIDATION_FAILED}
+    )

@@ -1,0 +1,227 @@
+"""GraphQL over HTTP: media types, status codes and bodies as the specification and its audit suite want them.
+
+Strawberry answers 200 `application/json` to everything; this endpoint negotiates. An operation is authenticated before
+its body is read, and its snapshot is closed before the response is sent.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import orjson
+from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
+from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.types import ExecutionResult
+
+from domain.foundation.errors import RequestFailure, Unauthenticated, Unavailable
+from domain.foundation.settings import Settings
+from gql.authentication import authenticate
+from gql.context import Context
+from gql.failures import BAD_REQUEST, as_request_failure, unexpected
+from gql.ide import IDE_HEADERS, IDE_PAGE
+from gql.limits import MAX_BODY_BYTES
+from gql.schema import Schema
+
+GRAPHQL_JSON = "application/graphql-response+json"
+JSON = "application/json"
+
+#: Codes of failures with a status of their own; other results without data are bad requests.
+STATUSES = {Unauthenticated.code: 401, Unavailable.code: 503, "TIMEOUT": 200, "INTERNAL_SERVER_ERROR": 500}
+
+
+class BodyTooLarge(Exception):
+    """The body of a request is larger than allowed."""
+
+
+def media_type(accept: str) -> str:
+    """Return the response's media type, by weight and then by place in the `Accept` header."""
+    best, best_weight = JSON, 0.0
+    for part in accept.split(","):
+        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        offered = {GRAPHQL_JSON: GRAPHQL_JSON, "application/*": GRAPHQL_JSON, JSON: JSON, "*/*": JSON}.get(name)
+        weight = 1.0
+        for parameter in parameters:
+            if parameter.startswith("q="):
+                try:
+                    weight = float(parameter[2:])
+                except ValueError:
+                    weight = 0.0
+        if offered is not None and weight > best_weight:
+            best, best_weight = offered, weight
+    return best
+
+
+def limit_body(receive: Receive) -> Receive:
+    """Return `receive` that raises BodyTooLarge as soon as a body is larger than allowed."""
+    size = 0
+
+    async def receive_limited() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > MAX_BODY_BYTES:
+            raise BodyTooLarge
+        return message
+
+    return receive_limited
+
+
+class GraphQLEndpoint(GraphQL[Context, None]):
+    """The `/graphql` route."""
+
+    def __init__(self, schema: Schema, settings: Settings, clock: Callable[[], datetime]) -> None:
+        super().__init__(schema, graphql_ide=None, subscription_protocols=())
+        self._settings = settings
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, limit_body(receive))
+        try:
+            response = await self._answer(request)
+        finally:
+            # Before the response is sent: a slow reader must not hold a connection to the database.
+            context: Context | None = getattr(request.state, "context", None)
+            if context is not None:
+                await context.close()
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        if request.method not in ("GET", "POST"):
+            return self._refuse(request, 405, BAD_REQUEST, "Only GET and POST are supported.", {"Allow": "GET, POST"})
+        if self._wants_ide(request):
+            return HTMLResponse(IDE_PAGE, headers=IDE_HEADERS)
+        content_type, _, parameters = request.headers.get("content-type", "").partition(";")
+        charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+        if request.method == "POST" and (content_type.strip().lower() != JSON or charset not in ("", "utf-8")):
+            return self._refuse(request, 415, BAD_REQUEST, f"The body has to be {JSON} in UTF-8.")
+        if int(request.headers.get("content-length") or 0) > MAX_BODY_BYTES:
+            return self._too_large(request)
+        try:
+            return await self.run(request)
+        except BodyTooLarge:
+            return self._too_large(request)
+        except HTTPException as error:
+            if isinstance(error.__cause__, InvalidOperationTypeError):
+                return self._refuse(request, 405, BAD_REQUEST, "Only queries are supported by GET.", {"Allow": "POST"})
+            return self._refuse(request, error.status_code, BAD_REQUEST, error.reason)
+        except Exception as error:
+            failure = as_request_failure(error)
+            if failure is not None:
+                return self._fail(request, failure)
+            extensions = unexpected(error)
+            return self._errors(request, 500, extensions.pop("message"), extensions)
+
+    def _wants_ide(self, request: Request) -> bool:
+        return (
+            self._settings.is_ide_enabled
+            and request.method == "GET"
+            and "query" not in request.query_params
+            and "text/html" in request.headers.get("accept", "")
+        )
+
+    def _too_large(self, request: Request) -> Response:
+        return self._refuse(request, 413, BAD_REQUEST, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+
+    def _fail(self, request: Request, failure: RequestFailure) -> Response:
+        headers = {"WWW-Authenticate": "Bearer"} if isinstance(failure, Unauthenticated) else {}
+        return self._refuse(request, STATUSES.get(failure.code, 200), failure.code, failure.message, headers)
+
+    def _refuse(
+        self, request: Request, status: int, code: str, message: str, headers: dict[str, str] | None = None
+    ) -> Response:
+        return self._errors(request, status, message, {"code": code}, headers)
+
+    def _errors(
+        self,
+        request: Request,
+        status: int,
+        message: str,
+        extensions: dict[str, Any],
+        headers: dict[str, str] | None = None,
+    ) -> Response:
+        body = {"errors": [{"message": message, "extensions": extensions}]}
+        return _json_response(body, status, media_type(request.headers.get("accept", "*/*")), headers)
+
+    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
+        """Authenticate the caller and begin the operation."""
+        now = self._clock()
+        caller = await authenticate(request.headers.get("authorization"), self._settings, now)
+        context = Context(
+            caller.principal, now, caller.reads, is_introspection_enabled=self._settings.is_introspection_enabled
+        )
+        request.state.context = context
+        return context
+
+    async def get_sub_response(self, request: Request | WebSocket) -> Response:
+        """Remember what media type the client prefers."""
+        sub_response = await super().get_sub_response(request)
+        sub_response.media_type = media_type(request.headers.get("accept", "*/*"))
+        return sub_response
+
+    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
+        """Return the request's parameters; raises HTTPException 400 when they cannot be read."""
+        if request.method == "GET":
+            parameters: Any = dict(request.query_params)
+            for name in ("variables", "extensions"):
+                if parameters.get(name):
+                    parameters[name] = self.parse_json(parameters[name])
+        else:
+            parameters = self.parse_json(await request.get_body())
+        if not isinstance(parameters, dict):
+            raise HTTPException(400, "The body has to be a JSON object.")
+        for name, type_ in (("query", str), ("variables", dict), ("operationName", str), ("extensions", dict)):
+            if not isinstance(parameters.get(name), type_ | None):
+                raise HTTPException(400, f"`{name}` has the wrong type.")
+        return GraphQLRequestData(
+            query=parameters.get("query"),
+            variables=parameters.get("variables"),
+            operation_name=parameters.get("operationName"),
+            extensions=parameters.get("extensions"),
+        )
+
+    def decode_json(self, data: str | bytes) -> object:
+        """Return what a JSON text says."""
+        return orjson.loads(data)
+
+    async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
+        """Return the body of a response; a request that was not executed has no `data`."""
+        body: dict[str, Any] = {} if result.errors and result.data is None else {"data": result.data}
+        if result.errors:
+            body["errors"] = [error.formatted for error in result.errors]
+            if any(error.path is not None for error in result.errors):
+                body = {"data": result.data} | body
+        if result.extensions:
+            body["extensions"] = result.extensions
+        return body  # type: ignore[return-value]
+
+    def create_response(self, response_data: Any, sub_response: Response) -> Response:
+        """Return the response with the status that its content calls for."""
+        return _json_response(
+            response_data, _status(response_data, str(sub_response.media_type)), str(sub_response.media_type)
+        )
+
+
+def _status(body: dict[str, Any], chosen: str) -> int:
+    codes = {error.get("extensions", {}).get("code") for error in body.get("errors", ())}
+    data = body.get("data")
+    if Unavailable.code in codes and not any(value is not None for value in (data or {}).values()):
+        return 503
+    if "data" in body:
+        return 200
+    status = STATUSES.get(next(iter(codes)), 400)
+    # Clients that know only `application/json` expect errors of the document with 200.
+    return 200 if status == 400 and chosen == JSON else status
+
+
+def _json_response(body: Any, status: int, chosen: str, headers: dict[str, str] | None = None) -> Response:
+    response = Response(orjson.dumps(body), status_code=status, headers={"Cache-Control": "no-store"} | (headers or {}))
+    response.headers["Content-Type"] = f"{chosen}; charset=utf-8"
+    response.headers["Vary"] = "Accept, Authorization"
+    return response

@@ -1,0 +1,121 @@
+"""Lists as the Relay specification wants them, forward only, over the domain's keyset pages.
+
+A type's connection is two classes beside the type:
+
+    @strawberry.type(description="Item of a page of learners.")
+    class LearnerEdge(Edge[Learner]): ...
+
+    @strawberry.type(description="Page of learners.")
+    class LearnerConnection(Connection[Learner, LearnerEdge]): ...
+"""
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Self, TypeVar
+
+import strawberry
+
+from domain.foundation.listing import Page, PageRequest
+from gql.canonical import digest
+from gql.context import Info
+from gql.cursors import list_cursor, list_position
+
+NodeT = TypeVar("NodeT")
+EdgeT = TypeVar("EdgeT", bound="Edge[Any]")
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which page of which list is asked for."""
+
+    request: PageRequest
+    fingerprint: str
+
+
+def paging_of(info: Info, first: int, after: str | None, *criteria: Any) -> Paging:
+    """Return what a list field was asked for. `criteria` are its filter, order and other arguments.
+
+    Raises Invalid for a cursor of another list, or of this one with other criteria.
+    """
+    name = f"{info._raw_info.parent_type.name}.{info.field_name}"
+    fingerprint = base64.b64encode(digest(name, *criteria)[:9]).decode()
+    position = None if after is None else list_position(fingerprint, after)
+    return Paging(PageRequest(first=first, after=position), fingerprint)
+
+
+@strawberry.type(description="Position within a paginated list.")
+class PageInfo:
+    """Position within a list."""
+
+    has_next_page: bool = strawberry.field(description="Whether more items follow.")
+    has_previous_page: bool = strawberry.field(
+        description="Whether items come before; true whenever `after` was given."
+    )
+    start_cursor: str | None = strawberry.field(description="Cursor of the first item, or null on an empty page.")
+    end_cursor: str | None = strawberry.field(
+        description="Cursor of the last item, to pass as `after`; null on an empty page."
+    )
+
+
+@strawberry.type
+class Edge(Generic[NodeT]):
+    """Item with its cursor."""
+
+    cursor: str = strawberry.field(description="Cursor of the item.")
+    node: NodeT = strawberry.field(description="The item.")
+
+
+@strawberry.type
+class Connection(Generic[NodeT, EdgeT]):
+    """Page of a list; what costs something is worked out when it is selected."""
+
+    nodes: list[NodeT] = strawberry.field(description="Items without their cursors.")
+    page: strawberry.Private[Page[Any]]
+    paging: strawberry.Private[Paging]
+    edge_type: strawberry.Private[type[Any]]
+
+    @classmethod
+    def of(cls, page: Page[Row], paging: Paging, edge_type: type[EdgeT], to_node: Callable[[Row], NodeT]) -> Self:
+        """Return the connection of a page that the domain has read."""
+        return cls(nodes=[to_node(row) for row in page.rows], page=page, paging=paging, edge_type=edge_type)
+
+    def _cursor(self, row: Any) -> str:
+        return list_cursor(self.paging.fingerprint, self.page.order.position(row))
+
+    @strawberry.field(description="Items with their cursors.")
+    def edges(self) -> list[EdgeT]:
+        """Pair the items with their cursors."""
+        return [
+            self.edge_type(cursor=self._cursor(row), node=node)
+            for row, node in zip(self.page.rows, self.nodes, strict=True)
+        ]
+
+    @strawberry.field(description="Position of the page.")
+    def page_info(self) -> PageInfo:
+        """Tell what lies around the page."""
+        rows = self.page.rows
+        return PageInfo(
+            has_next_page=self.page.has_next,
+            has_previous_page=self.page.has_previous,
+            start_cursor=self._cursor(rows[0]) if rows else None,
+            end_cursor=self._cursor(rows[-1]) if rows else None,
+        )
+
+    @strawberry.field(description="Number of items on all pages; costs a count, ask only when shown.")
+    async def total_count(self, info: Info) -> int:
+        """Count the items on all pages."""
+        return await self.page.query.count(info.context.reads)
+
+
+@strawberry.type
+class LiveConnection(Connection[NodeT, EdgeT], Generic[NodeT, EdgeT]):
+    """Page of a list that has a stream of its changes."""
+
+    @strawberry.field(
+        description="Position of the change feed read before the page was: subscribe with it as `after`."
+    )
+    async def change_cursor(self, info: Info) -> str:
+        """Return where a stream that follows this operation begins."""
+        return await info.context.change_cursor()

@@ -1,0 +1,138 @@
+"""The schema: what the features export, put together once per process, and how an operation runs through it."""
+
+import asyncio
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import strawberry
+from graphql import (
+    GraphQLArgument,
+    GraphQLError,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    OperationDefinitionNode,
+    Undefined,
+)
+from graphql.validation import NoSchemaIntrospectionCustomRule
+from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, SchemaExtension, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types.execution import ExecutionContext, ExecutionResult, PreExecutionError
+from strawberry.types.graphql import OperationType
+
+from domain.foundation.errors import TimedOut
+from gql.background_jobs.queries import BackgroundJobsQuery
+from gql.context import Context
+from gql.failures import BAD_REQUEST, publish
+from gql.limits import MAX_TOKENS, RULES
+from gql.nodes import NodesQuery
+from gql.scalars import SCALARS
+from gql.tenants.mutations import TenantsMutation
+from gql.tenants.queries import TenantsQuery
+from gql.user_errors import ERROR_TYPES
+
+#: Seconds that a query may take. A mutation is bounded by the timeouts of its statements instead: it must not be cut
+#: off between a commit and the answer.
+QUERY_TIMEOUT = 10.0
+
+
+@strawberry.type(
+    description="Reads. Everything is limited to the tenant of the credential; no argument can name another tenant.\n"
+    "An expected failure of a query (an ID that is not visible, a feature that is off) is a top-level error whose\n"
+    "`extensions.code` is a UserErrorCode and whose `extensions.path` points into the arguments. A list or preview is "
+    "null\nonly together with such an error; a single lookup is null also when there is nothing that the viewer may see."
+)
+class Query(TenantsQuery, NodesQuery, BackgroundJobsQuery):
+    """All queries."""
+
+
+@strawberry.type(
+    description="Writes. Every mutation takes one `input` and returns a payload with `errors`.\n"
+    "An empty `errors` list means that everything asked for was committed; a non-empty list means that nothing was,\n"
+    "except in the `bulk…` mutations, which report row by row. A payload is null only together with a top-level error "
+    "of that\nfield; in a payload with errors, results are null and lists are empty. Null for an input field whose "
+    "description gives\nnull no meaning counts as left out."
+)
+class Mutation(TenantsMutation):
+    """All mutations."""
+
+
+class OperationChecks(SchemaExtension):
+    """Checks that validation rules cannot make: they know neither the operation's name nor who asks."""
+
+    def on_validate(self) -> Iterator[None]:
+        """Refuse what is ambiguous, and introspection where it is switched off."""
+        context = self.execution_context
+        document = context.graphql_document
+        assert document is not None
+        operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+        # Strawberry would run the first one.
+        if len(operations) > 1 and context.operation_name is None:
+            raise GraphQLError(
+                "The document has several operations: say which one by `operationName`.",
+                extensions={"code": BAD_REQUEST},
+            )
+        caller = context.context
+        if isinstance(caller, Context) and not caller.is_introspection_enabled:
+            context.validation_rules = (*context.validation_rules, NoSchemaIntrospectionCustomRule)
+        yield
+
+
+class Schema(strawberry.Schema):
+    """Schema whose results carry errors as clients may see them."""
+
+    async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
+        """Run an operation."""
+        result = await super().execute(*args, **kwargs)
+        if result.errors:
+            is_early = isinstance(result, PreExecutionError)
+            result.errors = [publish(error, self._schema, is_before_execution=is_early) for error in result.errors]
+        return result
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Leave logging to `publish`, which knows what is expected."""
+
+    async def _execute_operation(self, execution_context: ExecutionContext, *args: Any, **kwargs: Any) -> Any:
+        run = super()._execute_operation(execution_context, *args, **kwargs)
+        if execution_context.operation_type is not OperationType.QUERY:
+            return await run
+        try:
+            async with asyncio.timeout(QUERY_TIMEOUT):
+                return await run
+        except TimeoutError as error:
+            raise TimedOut from error
+
+
+@cache
+def schema() -> Schema:
+    """Return the schema of this process."""
+    built = Schema(
+        query=Query,
+        mutation=Mutation,
+        types=ERROR_TYPES,
+        config=StrawberryConfig(scalar_map=SCALARS),
+        extensions=[
+            lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
+            lambda: AddValidationRules(RULES),
+            OperationChecks,
+            lambda: ParserCache(maxsize=500),
+            lambda: ValidationCache(maxsize=500),
+        ],
+    )
+    _drop_null_defaults(built)
+    return built
+
+
+def _drop_null_defaults(built: Schema) -> None:
+    """Make "may be left out" not look like "is null by default": Python has None for both."""
+    places: list[GraphQLArgument | GraphQLInputField] = []
+    for type_ in built._schema.type_map.values():
+        if isinstance(type_, GraphQLInputObjectType):
+            places += type_.fields.values()
+        elif isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
+            places += [argument for field in type_.fields.values() for argument in field.args.values()]
+    for place in places:
+        if place.default_value is None:
+            place.default_value = Undefined

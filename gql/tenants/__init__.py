@@ -1,0 +1,1 @@
+"""The tenant, who is calling, service accounts, the audit log."""

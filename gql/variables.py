@@ -1,0 +1,51 @@
+"""Errors of variables, told without the values that were sent: those may be secrets, and graphql-core repeats them."""
+
+import re
+
+from graphql import (
+    GraphQLError,
+    GraphQLSchema,
+    VariableDefinitionNode,
+    is_input_object_type,
+    is_list_type,
+    is_non_null_type,
+    type_from_ast,
+)
+
+BAD_VARIABLES = "BAD_VARIABLES"
+
+_PATH = re.compile(r"^Variable '\$\w+' has invalid (?:default )?value(?: at ((?:\.\w+|\[\d+\])+))?: ")
+_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
+#: Parts of graphql-core's messages that tell more than the type does, and carry no value.
+_TELLING = re.compile(
+    r"to include required field '\w+'|not to include unknown field '\w+'|exactly one field must be specified"
+)
+
+
+def is_variable_error(error: GraphQLError) -> bool:
+    """Tell whether an error of the execution is about the variables that were sent."""
+    return error.path is None and bool(error.nodes) and isinstance((error.nodes or [None])[0], VariableDefinitionNode)
+
+
+def rebuild(error: GraphQLError, schema: GraphQLSchema) -> GraphQLError:
+    """Return the error with a message of variable name, path and expected type."""
+    node = (error.nodes or [None])[0]
+    assert isinstance(node, VariableDefinitionNode)
+    found = _PATH.match(error.message)
+    path = (found and found.group(1)) or ""
+    telling = _TELLING.search(error.message)
+    expected = telling.group(0) if telling else f"a value of type '{_type_at(schema, node, path)}'"
+    message = f"Variable '${node.variable.name.value}' is invalid{path and ' at ' + path}: expected {expected}."
+    return GraphQLError(message, nodes=error.nodes, extensions={"code": BAD_VARIABLES})
+
+
+def _type_at(schema: GraphQLSchema, node: VariableDefinitionNode, path: str) -> object:
+    type_: object = type_from_ast(schema, node.type)
+    for name, _index in _STEP.findall(path):
+        while is_non_null_type(type_):
+            type_ = type_.of_type
+        if is_list_type(type_):
+            type_ = type_.of_type
+        elif is_input_object_type(type_) and name in type_.fields:
+            type_ = type_.fields[name].type
+    return type_
