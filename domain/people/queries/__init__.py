@@ -1,0 +1,59 @@
+"""Reading people and places: by key, by ID for the API's loaders, and page by page.
+
+What a viewer may not see is left out of lists and lookups; what is reached from something visible is shown in short
+form.
+"""
+
+from domain.people.queries.keys import LearnerKey, email_key, resolve_learner, resolve_learners
+from domain.people.queries.learners import (
+    LearnerFilter,
+    LearnerRow,
+    RefRow,
+    find_learner,
+    find_learner_by_key,
+    learner_order,
+    list_learners,
+    load_changed_learners_by_id,
+    load_learner_refs_by_learner,
+    load_learners_by_id,
+    visible_to,
+)
+from domain.people.queries.locks import LockedLearner, lock_learners
+from domain.people.queries.places import (
+    PlaceRow,
+    find_place,
+    list_places,
+    load_changed_places_by_id,
+    load_member_counts,
+    load_places_by_id,
+    load_places_by_learner,
+    resolve_places,
+)
+
+__all__ = [
+    "LearnerFilter",
+    "LearnerKey",
+    "LearnerRow",
+    "LockedLearner",
+    "PlaceRow",
+    "RefRow",
+    "email_key",
+    "find_learner",
+    "find_learner_by_key",
+    "find_place",
+    "learner_order",
+    "list_learners",
+    "list_places",
+    "load_changed_learners_by_id",
+    "load_changed_places_by_id",
+    "load_learner_refs_by_learner",
+    "load_learners_by_id",
+    "load_member_counts",
+    "load_places_by_id",
+    "load_places_by_learner",
+    "lock_learners",
+    "resolve_learner",
+    "resolve_learners",
+    "resolve_places",
+    "visible_to",
+]

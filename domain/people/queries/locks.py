@@ -1,0 +1,51 @@
+"""Locks on people and places. Places come before people, and each before anything that is enrolled."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from domain.foundation.locks import share_rules
+from domain.foundation.unit_of_work import UnitOfWork
+
+_LAST_ADMIN = 7_263_403
+
+
+@dataclass(frozen=True, slots=True)
+class LockedLearner:
+    """A person as they stay until the end of the transaction."""
+
+    id: int
+    external_id: str | None
+    email: str | None
+    name: str
+    role: str
+    is_active: bool
+    #: Their own time zone; None for the tenant's.
+    time_zone: str | None
+    version: int
+    edited_version: int
+
+
+async def lock_learners(work: UnitOfWork, ids: Collection[int]) -> list[LockedLearner]:
+    """Lock people and return them by ID; whoever is not of the tenant is left out.
+
+    Shares the rules first: a change under way has to be seen by every rule that is created meanwhile.
+    """
+    await share_rules(work)
+    # In the order of IDs, or two transactions that lock the same people wait for each other for ever.
+    return await work.sql.rows(
+        LockedLearner,
+        """
+        SELECT id, external_id, email, name, role, is_active, time_zone, version, edited_version FROM learner
+         WHERE tenant_id = $1 AND id = ANY ($2::bigint[]) ORDER BY id FOR NO KEY UPDATE
+        """,
+        work.tenant_id,
+        list(ids),
+    )
+
+
+async def lock_last_admin(work: UnitOfWork) -> None:
+    """Let only one transaction at a time take an administrator away: two could each count the other one.
+
+    Nothing is locked after it but what hangs on people who are locked already.
+    """
+    await work.sql.fetch("SELECT pg_advisory_xact_lock($1, $2)", _LAST_ADMIN, work.tenant_id % 2_147_483_647)
