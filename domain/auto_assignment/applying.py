@@ -109,9 +109,7 @@ async def _give_back(work: UnitOfWork, ended: Sequence[EndedReason], left: Seque
     """Give back what leaving took from rules that are still met: their own reasons, and those of paths they hold."""
     leaving = {(one.learner_id, one.rule_id) for one in left}
     own = [
-        one
-        for one in ended
-        if one.source == Source.AUTO_ENROLLMENT and (one.learner_id, one.rule_id) not in leaving
+        one for one in ended if one.source == Source.AUTO_ENROLLMENT and (one.learner_id, one.rule_id) not in leaving
     ]
     brought = [one for one in ended if one.source == Source.LEARNING_PATH]
     grants: list[Grant] = []
@@ -138,7 +136,8 @@ async def _give_back(work: UnitOfWork, ended: Sequence[EndedReason], left: Seque
             "       t.learner_id, t.content_id, t.path_id, u.id AS rule_id, u.name"
             "  FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS t (learner_id, content_id, path_id)"
             "  JOIN enrollment p ON p.learner_id = t.learner_id AND p.content_id = t.path_id AND p.is_active"
-            "  JOIN enrollment_reason r ON r.enrollment_id = p.id AND r.until_at IS NULL AND r.source = 'AUTO_ENROLLMENT'"
+            "  JOIN enrollment_reason r ON r.enrollment_id = p.id AND r.until_at IS NULL"
+            "   AND r.source = 'AUTO_ENROLLMENT'"
             "  JOIN rule_member m ON m.learner_id = t.learner_id AND m.rule_id = r.rule_id"
             "  JOIN rule u ON u.id = r.rule_id AND u.state <> 'DELETED' WHERE u.tenant_id = $4"
             " ORDER BY t.learner_id, t.content_id, t.path_id, u.id",

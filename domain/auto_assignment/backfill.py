@@ -88,9 +88,7 @@ async def _chunk(work: UnitOfWork, job: Job, *, enrolls: bool) -> bool:
     rule_id = job.subject_id
     assert rule_id is not None
     if job.total_count is None:
-        job.total_count = await work.sql.value(
-            f"SELECT count(*) FROM ({_NEW_MEMBERS}) m", work.tenant_id, rule_id
-        )
+        job.total_count = await work.sql.value(f"SELECT count(*) FROM ({_NEW_MEMBERS}) m", work.tenant_id, rule_id)
     after: int = job.progress.get("after", 0)
     until: int | None = await work.sql.value(
         "SELECT max(id) FROM (SELECT id FROM learner WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3) next_ids",

@@ -65,7 +65,7 @@ async def _resolve(sql: Statements, principal: Principal, condition: ConditionIn
     place_kind, name = _PLACES[condition.kind]
     path = [*path, name]
     _judge_length(condition.places, path)
-    ids = await resolve_places(sql, principal, place_kind, condition.places, path=path)
+    ids = await resolve_places(sql, principal.tenant_id, place_kind, condition.places, path)
     return Condition(condition.kind, object_ids=tuple(dict.fromkeys(ids)))
 
 

@@ -96,8 +96,6 @@ class CompiledRule:
 
 def compile_rule(match: ConditionMatch, conditions: Sequence[Condition]) -> CompiledRule:
     """Give each condition its bit, in order."""
-    atoms = [
-        Atom(1 << number, fact) for number, condition in enumerate(conditions) for fact in condition.facts()
-    ]
+    atoms = [Atom(1 << number, fact) for number, condition in enumerate(conditions) for fact in condition.facts()]
     negative = sum(1 << number for number, condition in enumerate(conditions) if condition.is_negative)
     return CompiledRule(match, tuple(atoms), (1 << len(conditions)) - 1, negative)

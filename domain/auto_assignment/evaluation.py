@@ -24,7 +24,8 @@ _IS_ON = "EXISTS (SELECT 1 FROM tenant WHERE id = $1 AND is_auto_assignment_enab
 _TOUCHED = f"""
 SELECT DISTINCT t.learner_id, a.rule_id
   FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::text[]) AS t (learner_id, kind, key, value)
-  JOIN rule_atom a ON a.tenant_id = $1 AND a.kind = t.kind COLLATE "C" AND a.key = t.key AND a.value = t.value COLLATE "C"
+  JOIN rule_atom a ON a.tenant_id = $1
+   AND a.kind = t.kind COLLATE "C" AND a.key = t.key AND a.value = t.value COLLATE "C"
  WHERE {_IS_ON}
 """
 
@@ -36,7 +37,8 @@ SELECT learner_id, rule_id FROM (
    WHERE f.tenant_id = $1 AND f.learner_id = ANY ($2::bigint[])
   UNION SELECT l.id, r.id FROM unnest($2::bigint[]) AS l (id) CROSS JOIN rule r
          WHERE r.tenant_id = $1 AND r.is_met_by_default AND r.state <> 'DELETED'
-  UNION SELECT m.learner_id, m.rule_id FROM rule_member m WHERE m.learner_id = ANY ($2::bigint[]) AND m.tenant_id = $1) every_pair
+  UNION SELECT m.learner_id, m.rule_id FROM rule_member m
+         WHERE m.learner_id = ANY ($2::bigint[]) AND m.tenant_id = $1) every_pair
  WHERE {_IS_ON}
 """
 
@@ -144,7 +146,10 @@ async def reevaluate_chunk(work: UnitOfWork, job: Job) -> bool:
         count = "SELECT count(*) FROM learner WHERE tenant_id = $1"
         args: tuple[object, ...] = (work.tenant_id,)
     else:
-        source = "SELECT learner_id AS id FROM background_job_learner WHERE tenant_id = $1 AND learner_id > $2 AND job_id = $4"
+        source = (
+            "SELECT learner_id AS id FROM background_job_learner"
+            " WHERE tenant_id = $1 AND learner_id > $2 AND job_id = $4"
+        )
         count = "SELECT count(*) FROM background_job_learner WHERE tenant_id = $1 AND job_id = $2"
         args = (work.tenant_id, job.id)
     if job.total_count is None:

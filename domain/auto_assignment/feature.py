@@ -29,9 +29,7 @@ async def reconcile_after_switch(work: UnitOfWork, events: Sequence[AutoAssignme
         await lock_learners(work, learner_ids)
         await evaluate_everything(work, learner_ids)
     else:
-        work.reevaluation_job_id = await create_job(
-            work, JobKind.RULE_REEVALUATION, progress={"is_everybody": True}
-        )
+        work.reevaluation_job_id = await create_job(work, JobKind.RULE_REEVALUATION, progress={"is_everybody": True})
 
 
 async def _cancel_running_work(work: UnitOfWork) -> None:

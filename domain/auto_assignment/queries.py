@@ -9,7 +9,6 @@ from domain.enrollments.models import EnrollmentStatus
 from domain.foundation.access import Principal
 from domain.foundation.database import Statements
 from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, read_page
-from domain.people.queries import LEARNER_COLUMNS, LearnerRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +85,7 @@ async def load_conditions_by_rule(
     return [found[rule_id] for rule_id in rule_ids]
 
 
-async def load_target_ids_by_rule(
-    reads: Statements, principal: Principal, rule_ids: Sequence[int]
-) -> list[list[int]]:
+async def load_target_ids_by_rule(reads: Statements, principal: Principal, rule_ids: Sequence[int]) -> list[list[int]]:
     """Return the target contents of each rule, in the order in which they were given."""
     found: dict[int, list[int]] = {rule_id: [] for rule_id in rule_ids}
     for row in await reads.fetch(
@@ -101,9 +98,7 @@ async def load_target_ids_by_rule(
     return [found[rule_id] for rule_id in rule_ids]
 
 
-async def load_enrolled_counts_by_rule(
-    reads: Statements, principal: Principal, rule_ids: Sequence[int]
-) -> list[int]:
+async def load_enrolled_counts_by_rule(reads: Statements, principal: Principal, rule_ids: Sequence[int]) -> list[int]:
     """Return for each rule how many learners have access through it now."""
     rows = await reads.fetch(
         "SELECT rule_id, count(DISTINCT learner_id) AS n FROM enrollment_reason"
@@ -115,9 +110,7 @@ async def load_enrolled_counts_by_rule(
     return [counts.get(rule_id, 0) for rule_id in rule_ids]
 
 
-async def load_revocable_counts_by_rule(
-    reads: Statements, principal: Principal, rule_ids: Sequence[int]
-) -> list[int]:
+async def load_revocable_counts_by_rule(reads: Statements, principal: Principal, rule_ids: Sequence[int]) -> list[int]:
     """Return for each rule how many learners have a place that nothing but the rule holds."""
     rows = await reads.fetch(
         """
@@ -148,17 +141,23 @@ async def load_latest_backfill_ids_by_rule(
     return [jobs.get(rule_id) for rule_id in rule_ids]
 
 
-async def list_members(
-    reads: Statements, principal: Principal, rule_id: int, request: PageRequest
-) -> Page[LearnerRow]:
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """A learner who meets a rule."""
+
+    id: int
+    name_key: str
+
+
+async def list_members(reads: Statements, principal: Principal, rule_id: int, request: PageRequest) -> Page[MemberRow]:
     """Return the learners who meet a rule now, by name."""
     query = (
-        Query(LEARNER_COLUMNS, "learner l")
+        Query("l.id, l.name_key", "learner l")
         .where("l.tenant_id = ?", principal.tenant_id)
         .where("l.is_active")
         .where("EXISTS (SELECT 1 FROM rule_member m WHERE m.rule_id = ? AND m.learner_id = l.id)", rule_id)
     )
-    return await read_page(reads, LearnerRow, query, _LEARNERS_BY_NAME, request)
+    return await read_page(reads, MemberRow, query, _LEARNERS_BY_NAME, request)
 
 
 async def load_member_rule_ids_by_learner(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import asyncpg
 
 from domain.auto_assignment.backfill import begin_backfill, begin_preparation
-from domain.auto_assignment.conditions import MAX_CONDITIONS, Condition, compile_rule
 from domain.auto_assignment.condition_input import ConditionInput, resolve_conditions
+from domain.auto_assignment.conditions import MAX_CONDITIONS, Condition, compile_rule
 from domain.auto_assignment.errors import FeatureDisabled, RuleLimitReached
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
 from domain.content.queries import ContentKey, resolve_contents
@@ -168,7 +168,8 @@ async def _insert(
         raise AlreadyExists(path=["name"]) from error
     await work.sql.execute(
         "INSERT INTO rule_target (rule_id, content_id, tenant_id, position, added_at)"
-        " SELECT $1, content_id, $3, position, $4 FROM unnest($2::bigint[]) WITH ORDINALITY AS t (content_id, position)",
+        " SELECT $1, content_id, $3, position, $4"
+        "   FROM unnest($2::bigint[]) WITH ORDINALITY AS t (content_id, position)",
         rule_id,
         list(content_ids),
         work.tenant_id,

@@ -75,8 +75,10 @@ changed AS (
   UNION ALL SELECT $1, 'CONTENT_ACTION', id, 1, $2 FROM logged)
 SELECT (SELECT count(*) FROM logged) AS logged_count,
        (SELECT (array_agg(id ORDER BY id))[1:$8::int] FROM logged) AS logged_ids,
-       (SELECT coalesce(jsonb_agg(jsonb_build_array(learner_id, content_id, source, rule_id, path_id)), '[]') FROM ended) AS ended,
-       (SELECT coalesce(jsonb_agg(jsonb_build_array(c.learner_id, c.content_id, g.rule_id, b.fact_status, c.fact_status)), '[]')
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(learner_id, content_id, source, rule_id, path_id)), '[]')
+          FROM ended) AS ended,
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(
+                 c.learner_id, c.content_id, g.rule_id, b.fact_status, c.fact_status)), '[]')
           FROM closed c JOIN before b ON b.id = c.id JOIN closing g ON g.enrollment_id = c.id) AS closed
 """
 
@@ -90,10 +92,10 @@ SELECT r.id AS reason_id, r.enrollment_id, r.learner_id, r.content_id, p.rule_id
 
 
 async def end_reasons(work: UnitOfWork, selection: Selection, *, source: Source, is_by_rule: bool) -> list[EndedReason]:
-    """End reasons, the enrollments that have none left, and the courses of ended paths; the learners have to be locked.
+    """End reasons, the enrollments that have none left, and the courses of ended paths.
 
-    `source` is what the log says. Not by a rule, the facts of places that nobody has begun go too, and rules hear of it.
-    Returns every reason that ended.
+    The learners have to be locked. `source` is what the log says. Not by a rule, the facts of enrollments that nobody
+    has begun go too, and rules hear of it. Returns every reason that ended.
     """
     ended, closed = await _end(work, selection, source=source, is_by_rule=is_by_rule, path_id=None)
     paths = await _closed_paths(work, closed)

@@ -54,7 +54,8 @@ opened AS (
   RETURNING e.id, e.learner_id, e.content_id, e.status, e.version),
 -- The enrollment as it was before this statement, or as it was just opened.
 held AS MATERIALIZED (
-  SELECT w.*, coalesce(o.id, e.id) AS enrollment_id, o.id IS NOT NULL AS begins, coalesce(o.status, e.status) AS status,
+  SELECT w.*, CASE WHEN w.source = 'AUTO_ENROLLMENT' THEN w.rule_id END AS own_rule_id,
+         coalesce(o.id, e.id) AS enrollment_id, o.id IS NOT NULL AS begins, coalesce(o.status, e.status) AS status,
          row_number() OVER (PARTITION BY w.learner_id, w.content_id ORDER BY w.rule_id, w.path_id) AS nth
     FROM wanted w
     LEFT JOIN opened o ON o.learner_id = w.learner_id AND o.content_id = w.content_id
@@ -62,10 +63,10 @@ held AS MATERIALIZED (
 given AS (
   INSERT INTO enrollment_reason AS r (tenant_id, enrollment_id, learner_id, content_id, source, rule_id, rule_name,
          task_id, path_id, actor_learner_id, actor_service_account_id, is_permanent, since_at)
-  SELECT DISTINCT ON (enrollment_id, source, coalesce(CASE WHEN source = 'AUTO_ENROLLMENT' THEN rule_id END, task_id, path_id, 0))
+  SELECT DISTINCT ON (enrollment_id, source, coalesce(own_rule_id, task_id, path_id, 0))
          $1, enrollment_id, learner_id, content_id, source,
-         CASE WHEN source = 'AUTO_ENROLLMENT' THEN rule_id END, CASE WHEN source = 'AUTO_ENROLLMENT' THEN rule_name END,
-         task_id, path_id, $3::bigint, $4::bigint, false, $2
+         own_rule_id, CASE WHEN own_rule_id IS NOT NULL THEN rule_name END, task_id, path_id,
+         $3::bigint, $4::bigint, false, $2
     FROM held
   ON CONFLICT (enrollment_id, source, (coalesce(rule_id, task_id, path_id, 0))) WHERE until_at IS NULL
     DO UPDATE SET is_permanent = false WHERE r.is_permanent

@@ -107,8 +107,10 @@ async def create_job(
 async def lock_job(work: UnitOfWork, job_id: int) -> Job | None:
     """Lock a job row for one chunk; only the lock on the rules comes before it."""
     return await work.sql.row(
-        Job, f"SELECT {_COLUMNS} FROM background_job WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE",
-        work.tenant_id, job_id,
+        Job,
+        f"SELECT {_COLUMNS} FROM background_job WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE",
+        work.tenant_id,
+        job_id,
     )
 
 
@@ -121,15 +123,23 @@ async def save_job(work: UnitOfWork, job: Job, *, leased_until: datetime | None,
                attempt_count = $8, version = $9, leased_until = $10, failure_reason = $11, finished_at = $12
          WHERE tenant_id = $1 AND id = $2
         """,
-        work.tenant_id, job.id, job.status, job.total_count, job.processed_count, job.failed_count, job.progress,
-        job.attempt_count, job.version, leased_until, reason, work.now if job.status in TERMINAL else None,
+        work.tenant_id,
+        job.id,
+        job.status,
+        job.total_count,
+        job.processed_count,
+        job.failed_count,
+        job.progress,
+        job.attempt_count,
+        job.version,
+        leased_until,
+        reason,
+        work.now if job.status in TERMINAL else None,
     )
     await record_changes(work, ObjectType.JOB, [(job.id, job.version)])
 
 
-async def run_job(
-    tenant_id: int, job_id: int, chunks: Mapping[str, Chunk], clock: Callable[[], datetime]
-) -> None:
+async def run_job(tenant_id: int, job_id: int, chunks: Mapping[str, Chunk], clock: Callable[[], datetime]) -> None:
     """Work on a job until it has ended; safe to call twice, at once, and after a crash between any two steps.
 
     A chunk that fails is tried again from the row, with a growing pause, and gives the job up after a few times.
@@ -192,7 +202,9 @@ async def dispatch_jobs(now: datetime, send: Callable[[int, int], None]) -> int:
         async def mark(work: UnitOfWork, job_id: int = record["id"]) -> None:
             await work.sql.execute(
                 "UPDATE background_job SET dispatched_at = $3 WHERE tenant_id = $1 AND id = $2",
-                work.tenant_id, job_id, work.now,
+                work.tenant_id,
+                job_id,
+                work.now,
             )
 
         await perform(Principal.operator(record["tenant_id"]), now, "dispatch", mark)

@@ -47,9 +47,7 @@ class Change:
     at: datetime
 
 
-async def record_changes(
-    work: UnitOfWork, object_type: ObjectType, objects: Sequence[tuple[int, int]]
-) -> None:
+async def record_changes(work: UnitOfWork, object_type: ObjectType, objects: Sequence[tuple[int, int]]) -> None:
     """Write a change row for each (object ID, version); bulk work writes them in its own statements."""
     if not objects:
         return

@@ -113,8 +113,7 @@ class ReadScope(Statements):
             try:
                 # Transaction-local, so a pooled connection keeps nothing of the tenant.
                 await connection.execute(
-                    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
-                    f"SET LOCAL app.tenant = '{int(self.tenant_id)}'"
+                    f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL app.tenant = '{int(self.tenant_id)}'"
                 )
             except BaseException:
                 connection.terminate()
@@ -180,7 +179,8 @@ async def refuse_unsafe_role() -> None:
         is_unsafe = await connection.fetchval(
             """
             SELECT r.rolsuper OR r.rolbypassrls
-                   OR EXISTS (SELECT 1 FROM pg_class c WHERE c.relname = 'learner' AND pg_has_role(c.relowner, 'MEMBER'))
+                   OR EXISTS (SELECT 1 FROM pg_class c
+                               WHERE c.relname = 'learner' AND pg_has_role(c.relowner, 'MEMBER'))
               FROM pg_roles r WHERE r.rolname = current_user
             """
         )
@@ -208,7 +208,10 @@ async def across_tenants(sql: str, *args: Any) -> list["asyncpg.Record"]:
 
 
 async def refresh_statistics() -> None:
-    """Tell the planner how the tables look after a bulk load; before PostgreSQL 17, autovacuum does it a little later."""
+    """Tell the planner how the tables look after a bulk load.
+
+    Before PostgreSQL 17 only owners may; there autovacuum does it a little later.
+    """
     async with database().acquire_connection() as connection:
         if connection.get_server_version().major >= 17:
             await connection.execute(

@@ -18,6 +18,8 @@ from domain.foundation.errors import IdempotencyKeyInUse, IdempotencyKeyReused
 Result = TypeVar("Result")
 
 KEPT_FOR = timedelta(hours=24)
+#: How long a duplicate waits for the first call to end.
+PATIENCE = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,13 @@ async def reserve_key(
 ) -> bool:
     """Insert the key and return True, or return False when a committed call has it already.
 
-    Raises IdempotencyKeyInUse when another call has held the key for 5 seconds.
+    Raises IdempotencyKeyInUse when another call does not end within PATIENCE.
     """
     # This one insert may wait longer than other locks, and then the statement's own limit has to be longer still.
-    await sql.connection.execute("SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '7s'")
+    patience = int(PATIENCE.total_seconds() * 1_000)
+    await sql.connection.execute(
+        f"SET LOCAL lock_timeout = {patience}; SET LOCAL statement_timeout = {patience + 2_000}"
+    )
     try:
         await sql.execute(
             "DELETE FROM idempotency_key WHERE account = $1 AND operation = $2 AND key = $3 AND created_at < $4"
@@ -93,8 +98,7 @@ async def remember_result(
 ) -> None:
     """Keep the result with the key."""
     await sql.execute(
-        "UPDATE idempotency_key SET result = $5"
-        " WHERE tenant_id = $1 AND account = $2 AND operation = $3 AND key = $4",
+        "UPDATE idempotency_key SET result = $5 WHERE tenant_id = $1 AND account = $2 AND operation = $3 AND key = $4",
         principal.tenant_id,
         _account(principal),
         operation,

@@ -6,7 +6,7 @@ Rows are never skipped or shifted by inserts, and the thousandth page costs what
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Never, TypeVar
 
 from domain.foundation.database import Statements
 from domain.foundation.errors import Invalid
@@ -68,17 +68,20 @@ class SortKey:
 
     def parse(self, value: Any) -> Any:
         """Return a value from a cursor as the database wants it; raises Invalid when it is none."""
-        expected = {"bigint": int, "text": str, "timestamptz": str}[self.type]
-        if not isinstance(value, expected) or isinstance(value, bool):
-            raise Invalid("Is no cursor of this list.", path=["after"])
-        if self.type == "timestamptz":
-            try:
+        try:
+            if self.type == "timestamptz":
                 return dt.datetime.fromisoformat(value)
-            except ValueError as error:
-                raise Invalid("Is no cursor of this list.", path=["after"]) from error
-        if self.type == "bigint" and not -(2**63) <= value < 2**63:
-            raise Invalid("Is no cursor of this list.", path=["after"])
-        return value
+            if self.type == "text" and isinstance(value, str) and "\x00" not in value:
+                return value
+            if self.type == "bigint" and isinstance(value, int) and not isinstance(value, bool):
+                # Out of range is no position of any list; the database would refuse it less politely.
+                return value if -(2**63) <= value < 2**63 else self._refuse()
+        except (TypeError, ValueError) as error:
+            raise Invalid("Is no cursor of this list.", path=["after"]) from error
+        return self._refuse()
+
+    def _refuse(self) -> Never:
+        raise Invalid("Is no cursor of this list.", path=["after"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +116,7 @@ class Page(Generic[Row]):
     query: Query
 
 
-async def read_page(
-    sql: Statements, shape: type[Row], query: Query, order: Order, request: PageRequest
-) -> Page[Row]:
+async def read_page(sql: Statements, shape: type[Row], query: Query, order: Order, request: PageRequest) -> Page[Row]:
     """Read one page of a query. Raises Invalid for a size outside 1 to 100 and for a position of another order."""
     if not 1 <= request.first <= MAX_PAGE:
         raise Invalid(f"From 1 to {MAX_PAGE}.", path=["first"])
@@ -129,9 +130,7 @@ async def read_page(
         restricted.where(f"({columns}) {'<' if order.is_descending else '>'} ({places})", *values)
     direction = "DESC" if order.is_descending else "ASC"
     order_by = ", ".join(f"{key.expression} {direction}" for key in order.keys)
-    rows = await sql.rows(
-        shape, f"{restricted.text} ORDER BY {order_by} LIMIT {request.first + 1}", *restricted.args
-    )
+    rows = await sql.rows(shape, f"{restricted.text} ORDER BY {order_by} LIMIT {request.first + 1}", *restricted.args)
     return Page(
         rows=rows[: request.first],
         has_next=len(rows) > request.first,

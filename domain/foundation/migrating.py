@@ -34,7 +34,10 @@ async def _grant(connection: "asyncpg.Connection[asyncpg.Record]", role: str) ->
     tables = await connection.fetch(
         "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename <> 'tortoise_migrations'"
     )
-    statements = [f"GRANT USAGE ON SCHEMA public TO {quoted}", f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {quoted}"]
+    statements = [
+        f"GRANT USAGE ON SCHEMA public TO {quoted}",
+        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {quoted}",
+    ]
     for table in sorted(row["tablename"] for row in tables):
         rights = "SELECT, INSERT" if table in APPEND_ONLY else "SELECT, INSERT, UPDATE, DELETE"
         statements.append(f'GRANT {rights} ON "{table}" TO {quoted}')

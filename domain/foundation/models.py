@@ -1,4 +1,4 @@
-"""Tables that belong to no feature: background jobs, idempotency keys, the audit log. The change feed is in SQL only."""
+"""Tables that belong to no feature: background jobs, idempotency keys, the audit log. The change feed is SQL only."""
 
 from enum import StrEnum
 

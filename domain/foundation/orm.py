@@ -16,8 +16,8 @@ MODEL_MODULES = [
 ]
 
 
-class PooledConnection(asyncpg.Connection):  # type: ignore[type-arg]
-    """Connection without asyncpg's RESET round trip: nothing here keeps session state, only transaction-local settings."""
+class PooledConnection(asyncpg.Connection):
+    """Connection without asyncpg's RESET round trip: no session state is kept, all settings are transaction-local."""
 
     def get_reset_query(self) -> str:
         """Return the statements that clean a connection when it goes back to the pool: none."""

@@ -113,7 +113,11 @@ class AutoAssignmentRule(Node):
         """List who meets the rule."""
         paging = paging_of(info, first, after, self.row.id)
         page = await list_members(info.context.reads, info.context.principal, self.row.id, paging.request)
-        return LearnerConnection.of(page, paging, LearnerEdge, Learner.from_row)
+        learners = {
+            row.id: learner
+            for row, learner in zip(page.rows, await Learner.load_all(info, [row.id for row in page.rows]), strict=True)
+        }
+        return LearnerConnection.of(page, paging, LearnerEdge, lambda row: learners[row.id])
 
     @strawberry.field(description="Log entries that the rule caused, newest first.")
     async def content_actions(
@@ -212,4 +216,3 @@ async def load_rules(info: Info, rule_ids: Sequence[int]) -> list[AutoAssignment
 
 
 NODES = {ids.RULE: rule_node}
-
