@@ -6,7 +6,7 @@ Rows are never skipped or shifted by inserts, and the thousandth page costs what
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Never, TypeVar
+from typing import Any, Generic, TypeVar
 
 from domain.foundation.database import Statements
 from domain.foundation.errors import Invalid
@@ -58,6 +58,30 @@ class Query:
         return int(await sql.value(f"SELECT count(*) FROM {self.source}{self.where_clause}", *self.args))
 
 
+def _number(value: Any) -> int:
+    if type(value) is not int or not -(2**63) <= value < 2**63:
+        raise ValueError
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or "\x00" in value:
+        raise ValueError
+    value.encode()
+    return value
+
+
+def _instant(value: Any) -> dt.datetime:
+    instant = dt.datetime.fromisoformat(value)
+    if instant.tzinfo is None:
+        raise ValueError
+    return instant.astimezone(dt.UTC)
+
+
+#: Cursors come from outside: what PostgreSQL would choke on has to be refused here.
+_PARSERS = {"bigint": _number, "text": _text, "timestamptz": _instant}
+
+
 @dataclass(frozen=True, slots=True)
 class SortKey:
     """Column of a sort order: its SQL expression, the row's attribute, and its type in PostgreSQL."""
@@ -69,19 +93,9 @@ class SortKey:
     def parse(self, value: Any) -> Any:
         """Return a value from a cursor as the database wants it; raises Invalid when it is none."""
         try:
-            if self.type == "timestamptz":
-                return dt.datetime.fromisoformat(value)
-            if self.type == "text" and isinstance(value, str) and "\x00" not in value:
-                return value
-            if self.type == "bigint" and isinstance(value, int) and not isinstance(value, bool):
-                # Out of range is no position of any list; the database would refuse it less politely.
-                return value if -(2**63) <= value < 2**63 else self._refuse()
-        except (TypeError, ValueError) as error:
+            return _PARSERS[self.type](value)
+        except (TypeError, ValueError, OverflowError) as error:
             raise Invalid("Is no cursor of this list.", path=["after"]) from error
-        return self._refuse()
-
-    def _refuse(self) -> Never:
-        raise Invalid("Is no cursor of this list.", path=["after"])
 
 
 @dataclass(frozen=True, slots=True)
