@@ -91,13 +91,15 @@ SELECT r.id AS reason_id, r.enrollment_id, r.learner_id, r.content_id, p.rule_id
 """
 
 
-async def end_reasons(work: UnitOfWork, selection: Selection, *, source: Source, is_by_rule: bool) -> list[EndedReason]:
+async def end_reasons(
+    work: UnitOfWork, selection: Selection, *, source: Source, is_by_rule: bool, path_id: int | None = None
+) -> list[EndedReason]:
     """End reasons, the enrollments that have none left, and the courses of ended paths.
 
-    The learners have to be locked. `source` is what the log says. Not by a rule, the facts of enrollments that nobody
+    The learners have to be locked. `source` and `path_id` are what the log says. Not by a rule, the facts of enrollments that nobody
     has begun go too, and rules hear of it. Returns every reason that ended.
     """
-    ended, closed = await _end(work, selection, source=source, is_by_rule=is_by_rule, path_id=None)
+    ended, closed = await _end(work, selection, source=source, is_by_rule=is_by_rule, path_id=path_id)
     paths = await _closed_paths(work, closed)
     # One statement per path: the log names it. Few paths end at once, many people may leave them.
     for path_id, people in paths.items():
