@@ -12,13 +12,16 @@ from typing import Any
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from domain.foundation import database as process_database
 from domain.foundation.access import Principal, Role, Scope
+from domain.foundation.settings import Settings
 from domain.tenants.models import Tenant
 from ops.embedded import EmbeddedValkey
 from tests.support import factories
+from tests.support.api import SECRET, Api, ApiClient
 from tests.support.catalogue import Connection
 from tests.support.reactions import install_reactions
 from tests.support.servers import EMPTY_ALL_TABLES, Databases, TestCluster, clone, run
@@ -184,3 +187,46 @@ async def read_account(tenant: Tenant) -> Principal:
 async def sync_account(tenant: Tenant) -> Principal:
     """A service account with every scope."""
     return await factories.create_service_account(tenant.id, scopes=list(Scope), name="HR sync")
+
+
+@pytest.fixture
+def settings(app_url: str) -> Settings:
+    """Settings of the application; without Redis unless a test gives it."""
+    return Settings(database_url=SecretStr(app_url), secret_key=SecretStr(SECRET), redis_url=SecretStr(""))
+
+
+@pytest.fixture
+async def api(database: None, settings: Settings, now: datetime) -> AsyncIterator[Api]:
+    """The application; `api.acting_as(somebody)` is a client."""
+    async with Api(settings, now).opened() as api:
+        yield api
+
+
+@pytest.fixture
+def as_admin(api: Api, admin: Principal) -> ApiClient:
+    """A client that calls as the administrator."""
+    return api.acting_as(admin)
+
+
+@pytest.fixture
+def as_trainer(api: Api, trainer: Principal) -> ApiClient:
+    """A client that calls as the trainer."""
+    return api.acting_as(trainer)
+
+
+@pytest.fixture
+def as_learner(api: Api, learner: Principal) -> ApiClient:
+    """A client that calls as the learner."""
+    return api.acting_as(learner)
+
+
+@pytest.fixture
+def as_reader(api: Api, read_account: Principal) -> ApiClient:
+    """A client that calls as the service account that only reads."""
+    return api.acting_as(read_account)
+
+
+@pytest.fixture
+def as_sync(api: Api, sync_account: Principal) -> ApiClient:
+    """A client that calls as the service account with every scope."""
+    return api.acting_as(sync_account)

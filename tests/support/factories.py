@@ -21,6 +21,19 @@ from domain.tenants.models import ServiceAccount, Tenant
 LONG_AGO = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
 _numbers = itertools.count(1)
+_slugs: dict[int, str] = {}
+_api_keys: dict[int, str] = {}
+
+
+def slug_of(tenant_id: int) -> str:
+    """Return the slug of a tenant that was made here."""
+    return _slugs[tenant_id]
+
+
+def api_key_of(principal: Principal) -> str:
+    """Return the key of a service account that was made here."""
+    assert principal.service_account_id is not None
+    return _api_keys[principal.service_account_id]
 
 
 async def create_tenant(*, slug: str | None = None, name: str = "Tenant", **columns: Any) -> Tenant:
@@ -36,6 +49,7 @@ async def create_tenant(*, slug: str | None = None, name: str = "Tenant", **colu
     async with writing(tenant_id) as sql:
         tenant = await Tenant.create(id=tenant_id, slug=slug, name=name, **values)
         await sql.execute("INSERT INTO feed_head (tenant_id, position) VALUES ($1, 0)", tenant_id)
+    _slugs[tenant_id] = slug
     return tenant
 
 
@@ -135,6 +149,7 @@ async def create_service_account(
             key_hash=hashlib.sha256(key.encode()).digest(),
             created_at=LONG_AGO,
         )
+    _api_keys[account.id] = key
     return Principal(tenant_id=tenant_id, service_account_id=account.id, scopes=scopes)
 
 
