@@ -96,8 +96,8 @@ async def end_reasons(
 ) -> list[EndedReason]:
     """End reasons, the enrollments that have none left, and the courses of ended paths.
 
-    The learners have to be locked. `source` and `path_id` are what the log says. Not by a rule, the facts of enrollments that nobody
-    has begun go too, and rules hear of it. Returns every reason that ended.
+    The learners have to be locked. `source` and `path_id` are what the log says. Not by a rule, the facts of
+    enrollments that nobody has begun go too, and rules hear of it. Returns every reason that ended.
     """
     ended, closed = await _end(work, selection, source=source, is_by_rule=is_by_rule, path_id=path_id)
     paths = await _closed_paths(work, closed)
