@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
+import domain.reactions  # noqa: F401  Changes need the table of reactions.
 from domain.foundation import database as process_database
 from domain.foundation.access import Principal, Role, Scope
 from domain.foundation.settings import Settings
@@ -23,7 +24,6 @@ from ops.embedded import EmbeddedValkey
 from tests.support import factories
 from tests.support.api import SECRET, Api, ApiClient
 from tests.support.catalogue import Connection
-from tests.support.reactions import install_reactions
 from tests.support.servers import EMPTY_ALL_TABLES, Databases, TestCluster, clone, run
 
 _CLUSTER = pytest.StashKey[TestCluster]()
@@ -97,8 +97,7 @@ def redis_url(valkey: EmbeddedValkey) -> str:
 
 @pytest.fixture(scope="session")
 async def database(app_url: str) -> AsyncIterator[None]:
-    """The domain's connection pool, open in this process, and the table of reactions."""
-    install_reactions()
+    """The domain's connection pool, open in this process."""
     async with process_database.connected(app_url, application_name="test", pool_size=20):
         yield
 
