@@ -139,10 +139,39 @@ async def save_job(work: UnitOfWork, job: Job, *, leased_until: datetime | None,
     await record_changes(work, ObjectType.JOB, [(job.id, job.version)])
 
 
-async def run_job(tenant_id: int, job_id: int, chunks: Mapping[str, Chunk], clock: Callable[[], datetime]) -> None:
+async def take_job(tenant_id: int, job_id: int, now: datetime) -> bool:
+    """Lease a job to a worker and tell whether it may run it: messages come twice, and others may have the job."""
+
+    async def take(work: UnitOfWork) -> bool:
+        # Whoever has the row locked is at work on it.
+        taken = await work.sql.execute(
+            """
+            UPDATE background_job SET leased_until = $3 WHERE id = (
+              SELECT id FROM background_job WHERE tenant_id = $1 AND id = $2 AND status IN ('QUEUED', 'RUNNING')
+                 AND (leased_until IS NULL OR leased_until < $4) FOR NO KEY UPDATE SKIP LOCKED)
+            """,
+            tenant_id,
+            job_id,
+            now + LEASE,
+            now,
+        )
+        return taken == 1
+
+    return (await perform(Principal.operator(tenant_id), now, "backgroundJob", take)).result
+
+
+async def run_job(
+    tenant_id: int,
+    job_id: int,
+    chunks: Mapping[str, Chunk],
+    clock: Callable[[], datetime],
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> None:
     """Work on a job until it has ended; safe to call twice, at once, and after a crash between any two steps.
 
     A chunk that fails is tried again from the row, with a growing pause, and gives the job up after a few times.
+    Once `should_stop` says yes, the present chunk is the last one here, and another worker can go on at once.
     """
     principal = await _job_principal(tenant_id, job_id, clock())
     if principal is None:
@@ -157,8 +186,13 @@ async def run_job(tenant_id: int, job_id: int, chunks: Mapping[str, Chunk], cloc
         is_finished = await chunks[job.kind](work, job)
         job.status = (JobStatus.SUCCEEDED if is_finished else JobStatus.RUNNING).value
         job.attempt_count = 0
-        await save_job(work, job, leased_until=None if is_finished else work.now + LEASE)
-        return is_finished
+        is_given_back = not is_finished and should_stop()
+        # Counted from the end of the chunk: it may have taken longer than a lease.
+        await save_job(work, job, leased_until=None if is_finished or is_given_back else clock() + LEASE)
+        if is_given_back:
+            await _mark_dispatched(work, job_id, None)
+            work.has_new_jobs = True
+        return is_finished or is_given_back
 
     is_finished = False
     while not is_finished:
@@ -194,18 +228,46 @@ async def _note_failure(principal: Principal, job_id: int, now: datetime, error:
 
 
 async def dispatch_jobs(now: datetime, send: Callable[[int, int], None]) -> int:
-    """Hand every job that waits, or whose worker is gone, to `send(tenant_id, job_id)`; return how many."""
+    """Hand every job that waits, or whose worker is gone, to `send(tenant_id, job_id)`; return how many.
+
+    Safe in several processes at once. What `send` raises is raised here, and that job is sent by the next call.
+    """
     waiting = await across_tenants("SELECT tenant_id, id FROM jobs_to_dispatch($1, $2)", now, now - RESEND_AFTER)
-    for record in waiting:
-        send(record["tenant_id"], record["id"])
+    count = 0
+    for tenant_id, job_id in waiting:
+        principal = Principal.operator(tenant_id)
 
-        async def mark(work: UnitOfWork, job_id: int = record["id"]) -> None:
-            await work.sql.execute(
-                "UPDATE background_job SET dispatched_at = $3 WHERE tenant_id = $1 AND id = $2",
-                work.tenant_id,
-                job_id,
-                work.now,
-            )
+        async def mark(work: UnitOfWork, job_id: int = job_id) -> bool:
+            return await _mark_dispatched(work, job_id, now)
 
-        await perform(Principal.operator(record["tenant_id"]), now, "dispatch", mark)
-    return len(waiting)
+        if not (await perform(principal, now, "dispatch", mark)).result:
+            continue
+        try:
+            send(tenant_id, job_id)
+        except BaseException:
+
+            async def unmark(work: UnitOfWork, job_id: int = job_id) -> bool:
+                return await _mark_dispatched(work, job_id, None)
+
+            await perform(principal, now, "dispatch", unmark)
+            raise
+        count += 1
+    return count
+
+
+async def _mark_dispatched(work: UnitOfWork, job_id: int, at: datetime | None) -> bool:
+    """Note when a job was sent, None for not at all; tell whether it was this call that did."""
+    # Whoever has the row locked works on the job or sends it: neither waits for the other.
+    marked = await work.sql.execute(
+        """
+        UPDATE background_job SET dispatched_at = $3 WHERE id = (
+          SELECT id FROM background_job WHERE tenant_id = $1 AND id = $2
+             AND ($3::timestamptz IS NULL OR dispatched_at IS NULL OR dispatched_at < $4)
+             FOR NO KEY UPDATE SKIP LOCKED)
+        """,
+        work.tenant_id,
+        job_id,
+        at,
+        work.now - RESEND_AFTER,
+    )
+    return marked == 1
