@@ -1,1 +1,1 @@
-"""The API: GraphQL over HTTP. It translates between the contract and the domain; rights and rules live in the domain."""
+"""The API: GraphQL over HTTP. It translates between contract and domain; rights and rules live in the domain."""

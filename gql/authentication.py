@@ -3,7 +3,6 @@
 Every reason for refusal gives the same answer, so nothing can be learned from trying.
 """
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,9 +19,9 @@ from domain.tenants.accounts import (
     find_service_account_by_key,
     find_tenant_id,
 )
+from domain.tenants.service_accounts import API_KEY_PREFIX, hash_api_key
 from gql.ids import LEARNER, encode, find_own_key
 
-API_KEY_PREFIX = "mk_"
 ALGORITHM = "HS256"
 #: Clocks of the issuer and of this machine may differ by this much.
 LEEWAY = timedelta(seconds=5)
@@ -34,11 +33,6 @@ class Caller:
 
     principal: Principal
     reads: ReadScope
-
-
-def hash_api_key(key: str) -> bytes:
-    """Return what is stored of an API key."""
-    return hashlib.sha256(key.encode()).digest()
 
 
 def issue_token(

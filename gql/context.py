@@ -1,7 +1,7 @@
 """What one GraphQL operation works with: who asks, what time it is, one snapshot to read from, and the way to change.
 
-A context is made for each operation and closed at its end. After a change the snapshot and everything loaded from it are
-dropped, so what a payload shows is what was committed.
+A context is made for each operation and closed at its end. After a change the snapshot and everything loaded from it
+are dropped, so what a payload shows is what was committed.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

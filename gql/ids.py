@@ -80,7 +80,7 @@ def find_own_key(prefix: str, text: str) -> int | None:
 
 
 def get_key(prefix: str, text: str, *, path: Sequence[str | int]) -> Reference:
-    """Return the key that the input of a mutation or preview names; raises NotFound when there can be no such object."""
+    """Return the key that the input of a mutation or preview names; raises NotFound when there can be none."""
     key = find_key(prefix, text)
     if key is None:
         raise NotFound(path=path)

@@ -1,4 +1,4 @@
-"""Mutations: `input: XInput!` in, `XPayload` out. An expected failure becomes `errors` of an otherwise empty payload."""
+"""Mutations: `input: XInput!` in, `XPayload` out. An expected failure becomes `errors` of an empty payload."""
 
 import asyncio
 from collections.abc import Callable
@@ -82,12 +82,15 @@ class PayloadErrors(FieldExtension):
         try:
             return await next_(source, info, **kwargs)
         except DomainError as error:
-            payload = self._field.type
+            payload: Any = self._field.type
             if isinstance(payload, StrawberryOptional):
                 payload = payload.of_type
-            return payload(errors=user_errors(error))  # type: ignore[operator]
+            return payload(errors=user_errors(error))
 
 
 def mutation(description: str) -> Callable[[Callable[..., Any]], Any]:
     """Return the decorator of a mutation: an async method `(self, info, input) -> XPayload | None`."""
-    return strawberry.mutation(description=description, extensions=[PayloadErrors()])
+    decorate: Callable[[Callable[..., Any]], Any] = strawberry.mutation(
+        description=description, extensions=[PayloadErrors()]
+    )
+    return decorate

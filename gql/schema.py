@@ -23,6 +23,7 @@ from strawberry.types.execution import ExecutionContext, ExecutionResult, PreExe
 from strawberry.types.graphql import OperationType
 
 from domain.foundation.errors import TimedOut
+from gql.audit_log.queries import AuditLogQuery
 from gql.background_jobs.queries import BackgroundJobsQuery
 from gql.context import Context
 from gql.failures import BAD_REQUEST, publish
@@ -41,10 +42,11 @@ QUERY_TIMEOUT = 10.0
 @strawberry.type(
     description="Reads. Everything is limited to the tenant of the credential; no argument can name another tenant.\n"
     "An expected failure of a query (an ID that is not visible, a feature that is off) is a top-level error whose\n"
-    "`extensions.code` is a UserErrorCode and whose `extensions.path` points into the arguments. A list or preview is "
-    "null\nonly together with such an error; a single lookup is null also when there is nothing that the viewer may see."
+    "`extensions.code` is a UserErrorCode and whose `extensions.path` points into the arguments. A list or preview "
+    "is null\nonly together with such an error; a single lookup is null also when there is nothing that the viewer may "
+    "see."
 )
-class Query(TenantsQuery, NodesQuery, BackgroundJobsQuery):
+class Query(TenantsQuery, AuditLogQuery, NodesQuery, BackgroundJobsQuery):
     """All queries."""
 
 

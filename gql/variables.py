@@ -24,12 +24,13 @@ _TELLING = re.compile(
 
 def is_variable_error(error: GraphQLError) -> bool:
     """Tell whether an error of the execution is about the variables that were sent."""
-    return error.path is None and bool(error.nodes) and isinstance((error.nodes or [None])[0], VariableDefinitionNode)
+    node = error.nodes[0] if error.nodes else None
+    return error.path is None and isinstance(node, VariableDefinitionNode)
 
 
 def rebuild(error: GraphQLError, schema: GraphQLSchema) -> GraphQLError:
     """Return the error with a message of variable name, path and expected type."""
-    node = (error.nodes or [None])[0]
+    node = error.nodes[0] if error.nodes else None
     assert isinstance(node, VariableDefinitionNode)
     found = _PATH.match(error.message)
     path = (found and found.group(1)) or ""

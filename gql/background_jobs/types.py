@@ -10,8 +10,9 @@ from domain.foundation.change_feed import ObjectType
 from domain.foundation.models import JobKind, JobStatus
 from gql.context import Info
 from gql.enums import publish_enum
-from gql.ids import BACKGROUND_JOB, CONTENT, RULE, encode
+from gql.ids import BACKGROUND_JOB, encode
 from gql.interfaces import Actor, Node
+from gql.object_types import PREFIXES
 from gql.pagination import Edge, LiveConnection
 
 publish_enum(
@@ -41,12 +42,6 @@ publish_enum(
         "CANCELLED": "Cancelled; what was processed stays.",
     },
 )
-
-_SUBJECT_PREFIXES = {
-    ObjectType.RULE: RULE,
-    ObjectType.LEARNING_PATH: CONTENT,
-}
-
 
 @strawberry.type(
     description="Work done outside the request; small work is done inside it and is reported here as SUCCEEDED."
@@ -105,8 +100,7 @@ class BackgroundJob(Node):
         row = self.row
         if row.subject_type is None or row.subject_id is None:
             return None
-        prefix = _SUBJECT_PREFIXES.get(ObjectType(row.subject_type))
-        return await find_node(info, encode(prefix, row.subject_id)) if prefix else None
+        return await find_node(info, encode(PREFIXES[ObjectType(row.subject_type)], row.subject_id))
 
     @strawberry.field(description="Account that asked for the job; null when the system did.")
     async def started_by(self, info: Info) -> Actor | None:

@@ -8,6 +8,7 @@ from gql.context import Info
 from gql.ids import SERVICE_ACCOUNT, TENANT
 from gql.pagination import paging_of
 from gql.tenants.types import ServiceAccount, ServiceAccountConnection, ServiceAccountEdge, Tenant
+from gql.tenants.viewer import Viewer
 
 
 async def find_tenant(info: Info, key: int) -> Tenant | None:
@@ -26,6 +27,11 @@ NODES = {TENANT: find_tenant, SERVICE_ACCOUNT: find_service_account}
 @strawberry.type
 class TenantsQuery:
     """Queries about the tenant."""
+
+    @strawberry.field(description="Who is calling, with which role and rights.")
+    async def viewer(self, info: Info) -> Viewer:
+        """Show who is calling."""
+        return Viewer.of(info.context.principal)
 
     @strawberry.field(description="Tenant of the credential, with its features and limits.")
     async def tenant(self, info: Info) -> Tenant:

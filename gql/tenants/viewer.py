@@ -1,0 +1,48 @@
+"""Who is calling."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from domain.foundation.access import Principal, Role, Scope
+from gql.actors import load_actor
+from gql.context import Info
+from gql.interfaces import Actor
+
+if TYPE_CHECKING:
+    from gql.people.types import Learner
+
+
+@strawberry.type(description="The caller.")
+class Viewer:
+    """The caller."""
+
+    role: Role | None = strawberry.field(description="Role of the caller; null for service accounts.")
+    scopes: list[Scope] = strawberry.field(
+        description="What the caller may do as a service account; empty for people."
+    )
+
+    @classmethod
+    def of(cls, principal: Principal) -> "Viewer":
+        """Return the viewer of an account."""
+        return cls(role=principal.role, scopes=[scope for scope in Scope if scope in principal.scopes])
+
+    @strawberry.field(description="Account that is calling.")
+    async def actor(self, info: Info) -> Actor:
+        """Load the account."""
+        principal = info.context.principal
+        actor = await load_actor(info, principal.learner_id, principal.service_account_id)
+        assert actor is not None, "the account was there when it was authenticated, in the same snapshot"
+        return actor
+
+    @strawberry.field(description="Learner record of the caller; null for service accounts.")
+    async def learner(
+        self, info: Info
+    ) -> Annotated["Learner", strawberry.lazy("gql.people.types")] | None:
+        """Load the learner."""
+        from gql.people.types import Learner
+
+        learner_id = info.context.principal.learner_id
+        return None if learner_id is None else await Learner.load(info, learner_id)
+
+    # `access` belongs here.
