@@ -124,7 +124,8 @@ class Company:
     async def log_of(self, learner_id: int) -> list[tuple[str, str, str, str | None]]:
         """Return the log of somebody in order: title, action, source, rule."""
         return await self.fetch(
-            "SELECT c.title, a.action, a.source, a.rule_name FROM content_action a JOIN content c ON c.id = a.content_id"
+            "SELECT c.title, a.action, a.source, a.rule_name"
+            "  FROM content_action a JOIN content c ON c.id = a.content_id"
             " WHERE a.learner_id = $1 ORDER BY a.id",
             learner_id,
         )

@@ -263,11 +263,12 @@ async def test_a_rule_created_while_facts_change_misses_nobody(company: Company)
     course = await factories.create_course(company.tenant.id)
     people = await factories.create_learners(company.tenant.id, 30)
     company.now += timedelta(seconds=1)
-    results = await asyncio.gather(
-        *(company.set_ref(learner_id, 1, "Developer") for learner_id in people[:15]),
+    before, rule, after = await asyncio.gather(
+        asyncio.gather(*(company.set_ref(learner_id, 1, "Developer") for learner_id in people[:15])),
         company.rule(ref_is(1, "Developer"), gives=[course]),
-        *(company.set_ref(learner_id, 1, "Developer") for learner_id in people[15:]),
+        asyncio.gather(*(company.set_ref(learner_id, 1, "Developer") for learner_id in people[15:])),
     )
-    assert await company.members_of(results[15].rule_id) == set(people)
+    assert len(before) == len(after) == 15
+    assert await company.members_of(rule.rule_id) == set(people)
     enrolled = {row[0] for row in await company.fetch("SELECT learner_id FROM enrollment WHERE is_active")}
     assert enrolled == set(people)

@@ -91,7 +91,7 @@ async def test_release_ends_the_enrollment_with_its_last_reason(company: Company
 
 
 async def test_the_documents_example_of_two_rules_on_one_course(company: Company) -> None:
-    """Ref 1 is changed: the UNENROLL rule takes course A, the other rule that is still met gives it back, in that order."""
+    """Ref 1 is changed: the UNENROLL rule takes course A, and the other rule, which is still met, gives it back."""
     cyber = await factories.create_course(company.tenant.id, title="Understanding Cyber Security")
     course = await factories.create_course(company.tenant.id, title="Course A")
     learner = await factories.create_learner(company.tenant.id, refs={1: "Developer"})
