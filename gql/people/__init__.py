@@ -1,0 +1,1 @@
+"""People, and the places where they belong."""

@@ -1,0 +1,213 @@
+"""People, as the API shows them. What a viewer may not see is None already in the rows of the domain."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Self, TypeVar
+
+import strawberry
+
+from domain.foundation.access import Role
+from domain.people.queries import (
+    LearnerRow,
+    load_changed_learners_by_id,
+    load_learner_refs_by_learner,
+    load_learners_by_id,
+    load_places_by_learner,
+)
+from gql.arguments import FILTER, After, First
+from gql.context import Info
+from gql.ids import LEARNER, encode
+from gql.interfaces import Actor
+from gql.pagination import Connection, Edge
+from gql.people.place_types import (
+    Client,
+    ClientConnection,
+    ClientEdge,
+    Department,
+    DepartmentConnection,
+    DepartmentEdge,
+    LearningGroup,
+    LearningGroupConnection,
+    LearningGroupEdge,
+    Place,
+    Sublicense,
+    SublicenseConnection,
+    SublicenseEdge,
+    load_places,
+)
+from gql.tenants import enums  # noqa: F401 - publishes the roles
+from gql.tenants.types import RefField
+
+if TYPE_CHECKING:
+    from gql.auto_assignment.types import AutoAssignmentRule
+    from gql.enrollments.inputs import ContentActionFilterInput, EnrollmentFilterInput
+    from gql.enrollments.types import ContentActionConnection, EnrollmentConnection
+
+PlaceT = TypeVar("PlaceT", bound=Place)
+
+
+@strawberry.type(description="Value of a reference field of a learner.")
+class RefValue:
+    """Reference value."""
+
+    field: RefField = strawberry.field(description="Field of the value.")
+    value: str = strawberry.field(description="Value, compared case-sensitively.")
+
+
+@strawberry.type(description="Person with an account. Trainers and administrators are learners too.")
+class Learner(Actor):
+    """Person with an account."""
+
+    external_id: str | None = strawberry.field(
+        description="ID of the learner in the partner's system; unique within the tenant."
+    )
+    name: str = strawberry.field(description="Display name of the learner.")
+    email: str | None = strawberry.field(
+        description="Email address of the learner; null when the viewer may not see it."
+    )
+    role: Role | None = strawberry.field(description="Role of the learner; null when the viewer may not see it.")
+    time_zone: str | None = strawberry.field(
+        description="IANA time zone that the learner's due dates and reminders follow, the tenant's unless set; null "
+        "when the viewer may not see it."
+    )
+    is_active: bool | None = strawberry.field(
+        description="Whether the learner can learn and be assigned to; null when the viewer may not see it."
+    )
+    version: int = strawberry.field(description="Version of the learner; grows with every change.")
+    row: strawberry.Private[LearnerRow]
+
+    @classmethod
+    def from_row(cls, row: LearnerRow) -> Self:
+        """Return the person of a row."""
+        return cls(
+            id=encode(LEARNER, row.id),
+            external_id=row.external_id,
+            name=row.name,
+            email=row.email,
+            role=None if row.role is None else Role(row.role),
+            time_zone=row.time_zone,
+            is_active=row.is_active,
+            version=row.version,
+            row=row,
+        )
+
+    @classmethod
+    async def load(cls, info: Info, key: int) -> Self | None:
+        """Return a person who is reached from another object."""
+        row = await info.context.load(load_learners_by_id, key)
+        return None if row is None else cls.from_row(row)
+
+    @classmethod
+    async def load_all(cls, info: Info, keys: Sequence[int]) -> list[Self]:
+        """Return people who are reached from another object, in order."""
+        loaded = await asyncio.gather(*(cls.load(info, key) for key in keys))
+        return [learner for learner in loaded if learner is not None]
+
+    @classmethod
+    async def load_changed(cls, info: Info, key: int) -> Self | None:
+        """Return a person whom the viewer has just changed."""
+        row = await info.context.load(load_changed_learners_by_id, key)
+        return None if row is None else cls.from_row(row)
+
+    async def _places(self, info: Info, place_type: type[PlaceT], kind: str) -> list[PlaceT]:
+        places = await info.context.load(load_places_by_learner, self.row.id)
+        return [place_type.from_row(place) for place in places if place.kind == kind]
+
+    @strawberry.field(description="Department of the learner.")
+    async def department(self, info: Info) -> Department | None:
+        """Load the department."""
+        departments = await self._places(info, Department, "D")
+        return departments[0] if departments else None
+
+    @strawberry.field(description="Learning groups of the learner that the viewer may see.")
+    async def learning_groups(self, info: Info) -> list[LearningGroup]:
+        """Load the groups."""
+        return await self._places(info, LearningGroup, "G")
+
+    @strawberry.field(description="Clients (panoramas) of the learner.")
+    async def clients(self, info: Info) -> list[Client]:
+        """Load the clients."""
+        return await self._places(info, Client, "C")
+
+    @strawberry.field(description="Sublicenses of the learner.")
+    async def sublicenses(self, info: Info) -> list[Sublicense]:
+        """Load the sublicenses."""
+        return await self._places(info, Sublicense, "S")
+
+    @strawberry.field(description="Reference values of the learner; fields without a value are left out.")
+    async def ref_values(self, info: Info) -> list[RefValue]:
+        """Load the reference values."""
+        return [
+            RefValue(field=RefField(number=ref.number, label=ref.label), value=ref.value)
+            for ref in await info.context.load(load_learner_refs_by_learner, self.row.id)
+        ]
+
+    @strawberry.field(description="Enrollments of the learner, latest `enrolledAt` first.")
+    async def enrollments(
+        self,
+        info: Info,
+        first: First = 25,
+        after: After = None,
+        filter: Annotated[
+            Annotated["EnrollmentFilterInput", strawberry.lazy("gql.enrollments.inputs")] | None, FILTER
+        ] = None,
+    ) -> Annotated["EnrollmentConnection", strawberry.lazy("gql.enrollments.types")]:
+        """List the enrollments that the viewer may see."""
+        from gql.enrollments.queries import learner_enrollments
+
+        return await learner_enrollments(info, self.row.id, first, after, filter)
+
+    @strawberry.field(description="Log entries of the learner, newest first.")
+    async def content_actions(
+        self,
+        info: Info,
+        first: First = 25,
+        after: After = None,
+        filter: Annotated[
+            Annotated["ContentActionFilterInput", strawberry.lazy("gql.enrollments.inputs")] | None, FILTER
+        ] = None,
+    ) -> Annotated["ContentActionConnection", strawberry.lazy("gql.enrollments.types")]:
+        """List the log entries that the viewer may see."""
+        from gql.enrollments.queries import learner_content_actions
+
+        return await learner_content_actions(info, self.row.id, first, after, filter)
+
+    @strawberry.field(description="Rules whose conditions the learner meets now.")
+    async def matching_rules(
+        self, info: Info
+    ) -> list[Annotated["AutoAssignmentRule", strawberry.lazy("gql.auto_assignment.types")]]:
+        """List the rules, for those who may see rules."""
+        from gql.auto_assignment.queries import matching_rules_of_learner
+
+        return await matching_rules_of_learner(info, self.row.id)
+
+
+@strawberry.type(description="Item of a page of learners.")
+class LearnerEdge(Edge[Learner]):
+    """Item of a page of learners."""
+
+
+@strawberry.type(description="Page of learners.")
+class LearnerConnection(Connection[Learner, LearnerEdge]):
+    """Page of learners."""
+
+
+__all__ = [
+    "Client",
+    "ClientConnection",
+    "ClientEdge",
+    "Department",
+    "DepartmentConnection",
+    "DepartmentEdge",
+    "Learner",
+    "LearnerConnection",
+    "LearnerEdge",
+    "LearningGroup",
+    "LearningGroupConnection",
+    "LearningGroupEdge",
+    "RefValue",
+    "Sublicense",
+    "SublicenseConnection",
+    "SublicenseEdge",
+    "load_places",
+]
