@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from domain.auto_assignment.backfill import backfill_chunk, preparation_chunk
 from domain.auto_assignment.evaluation import reevaluate_chunk, reevaluate_rules
 from domain.auto_assignment.feature import reconcile_after_switch
+from domain.enrollments.path_changes import follow_path_chunk
 from domain.foundation.background import Chunk
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import Reactions, install
@@ -27,6 +28,7 @@ CHUNKS: Mapping[str, Chunk] = {
     JobKind.RULE_BACKFILL: backfill_chunk,
     JobKind.RULE_PREPARATION: preparation_chunk,
     JobKind.RULE_REEVALUATION: reevaluate_chunk,
+    JobKind.LEARNING_PATH_CHANGE: follow_path_chunk,
 }
 
 install(REACTIONS)
