@@ -1,0 +1,1 @@
+"""Courses and learning paths in the API."""
