@@ -190,11 +190,34 @@ async def enroll_in_targets(
         ),
         writes_facts=False,
     )
+    await _mark_used(work, distinct_rule_ids)
+
+
+async def enroll_in_contents(work: UnitOfWork, rule_id: int, places: Sequence[tuple[int, int]]) -> None:
+    """Enroll learners in contents, given as (learner, content), because of one rule."""
+    if not places:
+        return
+    await grant_wanted(
+        work,
+        Wanted(
+            "SELECT t.learner_id, t.content_id, 'AUTO_ENROLLMENT'::varchar AS source, u.id AS rule_id,"
+            "       u.name AS rule_name, NULL::bigint AS task_id, NULL::bigint AS path_id"
+            "  FROM unnest($7::bigint[], $8::bigint[]) AS t (learner_id, content_id)"
+            "  JOIN rule u ON u.id = $9::bigint",
+            ([learner_id for learner_id, _ in places], [content_id for _, content_id in places], rule_id),
+        ),
+        writes_facts=False,
+    )
+    await _mark_used(work, [rule_id])
+
+
+async def _mark_used(work: UnitOfWork, rule_ids: Sequence[int]) -> None:
+    """Note that rules have enrolled somebody, which fixes most of them; after the first time it costs a look."""
     used = await work.sql.fetch(
         "UPDATE rule SET has_enrolled = true, version = version + 1"
         " WHERE id IN (SELECT id FROM rule WHERE id = ANY ($1::bigint[]) AND tenant_id = $2 AND NOT has_enrolled"
         "              ORDER BY id FOR NO KEY UPDATE) AND NOT has_enrolled RETURNING id, version",
-        list(distinct_rule_ids),
+        list(rule_ids),
         work.tenant_id,
     )
     await record_changes(work, ObjectType.RULE, [(row["id"], row["version"]) for row in used])

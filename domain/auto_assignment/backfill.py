@@ -1,12 +1,16 @@
-"""Backfill and preparation of one rule: who meets it already becomes a member, and is enrolled or not.
+"""Backfill and preparation of one rule: who meets it already is enrolled, or only becomes a member.
 
 Below 100 people it is done in the transaction that asks; from 100 on by a job, in chunks of learner IDs. A chunk locks
-the people it has found and matches them again, so it never works on facts that somebody is just changing.
+the people it has found and looks again, so it never works on facts that somebody is just changing.
+
+A backfill enrolls in every target in which the rule has never enrolled the learner, except where somebody has
+unenrolled them by hand since they meet the rule and the content is a target (spec 3.10). So it may run again and again.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from domain.auto_assignment.applying import add_members, enroll_in_targets
+from domain.auto_assignment.applying import add_members, enroll_in_contents
 from domain.auto_assignment.matching import hits_of_rules, matching
 from domain.auto_assignment.models import RuleState
 from domain.foundation.background import BACKGROUND_THRESHOLD, Job, create_job
@@ -18,77 +22,148 @@ from domain.people.queries import lock_learners
 #: Learner IDs that one chunk looks at: small chunks keep others waiting less, at the same rate.
 CHUNK = 5_000
 
-_NEW_MEMBERS = f"""
-SELECT m.learner_id FROM ({matching(hits_of_rules("SELECT $2::bigint"))}) m
- WHERE NOT EXISTS (SELECT 1 FROM rule_member k WHERE k.learner_id = m.learner_id AND k.rule_id = $2)
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A learner who meets the rule, a target that they are to be enrolled in, and whether they are a member already.
+
+    No content: there is nothing to enroll them in, but they are no member yet.
+    """
+
+    learner_id: int
+    content_id: int | None
+    is_member: bool
+
+
+def _due(*, after: str | None = None, until: str | None = None) -> str:
+    """Return who meets rule `$2` and what they lack of the targets `$3` (null for all of them)."""
+    return f"""
+SELECT m.learner_id, g.content_id, k.rule_id IS NOT NULL AS is_member
+  FROM ({matching(hits_of_rules("SELECT $2::bigint", after=after, until=until))}) m
+  LEFT JOIN rule_member k ON k.learner_id = m.learner_id AND k.rule_id = $2
+  LEFT JOIN LATERAL (
+    SELECT t.content_id FROM rule_target t
+      LEFT JOIN enrollment e ON e.learner_id = m.learner_id AND e.content_id = t.content_id
+     WHERE t.rule_id = $2 AND ($3::bigint[] IS NULL OR t.content_id = ANY ($3))
+       AND (e.id IS NULL OR (
+         NOT EXISTS (SELECT 1 FROM enrollment_reason r WHERE r.enrollment_id = e.id AND r.rule_id = $2)
+         AND (e.is_active OR k.rule_id IS NULL OR NOT EXISTS (
+           SELECT 1 FROM content_action a
+            WHERE a.tenant_id = $1 AND a.learner_id = m.learner_id AND a.content_id = t.content_id
+              AND a.action = 'UNENROLLED' AND a.source IN ('MANAGER', 'INTEGRATION', 'LEARNER')
+              AND a.recorded_at >= greatest(k.since_at, t.added_at))))) ) g ON true
+ WHERE g.content_id IS NOT NULL OR k.rule_id IS NULL
 """
-_NEW_MEMBERS_IN_RANGE = f"""
-SELECT m.learner_id FROM ({matching(hits_of_rules("SELECT $2::bigint", after="$3", until="$4"))}) m
- WHERE NOT EXISTS (SELECT 1 FROM rule_member k WHERE k.learner_id = m.learner_id AND k.rule_id = $2)
- ORDER BY m.learner_id
-"""
 
 
-async def find_new_members(work: UnitOfWork, rule_id: int, *, limit: int) -> list[int]:
-    """Return up to `limit` learners who meet the rule and are no members yet."""
-    learner_ids: list[int] = await work.sql.values(f"{_NEW_MEMBERS} LIMIT $3", work.tenant_id, rule_id, limit)
-    return sorted(learner_ids)
+_DUE = _due()
+_DUE_IN_RANGE = _due(after="$4", until="$5")
+_COUNT_DUE = f"SELECT count(DISTINCT learner_id) FROM ({_DUE}) due WHERE content_id IS NOT NULL"
+_COUNT_NEW_MEMBERS = f"SELECT count(DISTINCT learner_id) FROM ({_DUE}) due WHERE NOT is_member"
 
 
-async def begin_backfill(work: UnitOfWork, rule_id: int, rule_name: str) -> int:
-    """Enroll who meets a new rule already, or have a job do it; return the job. The rules have to be locked."""
+async def begin_backfill(
+    work: UnitOfWork, rule_id: int, rule_name: str, *, content_ids: Sequence[int] | None = None
+) -> int:
+    """Enroll who meets a rule already, in these targets or all, or have a job do it; return the job.
+
+    The rules have to be locked.
+    """
     subject = (ObjectType.RULE, rule_id, rule_name)
-    learner_ids = await find_new_members(work, rule_id, limit=BACKGROUND_THRESHOLD)
+    learner_ids = await _first_due(work, rule_id, content_ids, "content_id IS NOT NULL OR NOT is_member")
     if len(learner_ids) >= BACKGROUND_THRESHOLD:
-        return await create_job(work, JobKind.RULE_BACKFILL, subject=subject)
-    await lock_learners(work, learner_ids)
-    await add_members(work, learner_ids, [rule_id] * len(learner_ids))
-    await enroll_in_targets(work, learner_ids, [rule_id] * len(learner_ids), [rule_id])
-    return await create_job(work, JobKind.RULE_BACKFILL, subject=subject, finished_with=len(learner_ids))
+        scope = None if content_ids is None else list(content_ids)
+        return await create_job(work, JobKind.RULE_BACKFILL, subject=subject, progress={"content_ids": scope})
+    count = await _enroll(work, rule_id, content_ids, learner_ids)
+    return await create_job(work, JobKind.RULE_BACKFILL, subject=subject, finished_with=count)
 
 
 async def begin_preparation(work: UnitOfWork, rule_id: int, rule_name: str) -> int | None:
-    """Make members of who meets a new rule already without enrolling them; return the job, None when it is done."""
-    learner_ids = await find_new_members(work, rule_id, limit=BACKGROUND_THRESHOLD)
+    """Make members of who meets a rule already without enrolling them; return the job, None when it is done.
+
+    The rules have to be locked.
+    """
+    learner_ids = await _first_due(work, rule_id, None, "NOT is_member")
     if len(learner_ids) >= BACKGROUND_THRESHOLD:
-        await work.sql.execute(
-            "UPDATE rule SET state = $3 WHERE tenant_id = $1 AND id = $2",
-            work.tenant_id,
-            rule_id,
-            RuleState.PREPARING.value,
-        )
+        await set_state(work, rule_id, RuleState.PREPARING)
         return await create_job(work, JobKind.RULE_PREPARATION, subject=(ObjectType.RULE, rule_id, rule_name))
     await lock_learners(work, learner_ids)
     await add_members(work, learner_ids, [rule_id] * len(learner_ids))
     return None
 
 
+async def _first_due(work: UnitOfWork, rule_id: int, content_ids: Sequence[int] | None, what: str) -> list[int]:
+    """Return up to 100 learners to work on: enough to know whether it is a job."""
+    learner_ids: list[int] = await work.sql.values(
+        f"SELECT DISTINCT learner_id FROM (SELECT * FROM ({_DUE}) due WHERE {what} LIMIT $4) enough ORDER BY learner_id",
+        work.tenant_id,
+        rule_id,
+        None if content_ids is None else list(content_ids),
+        # A learner comes once for every target, of which there are 100 at most.
+        BACKGROUND_THRESHOLD * 100,
+    )
+    return learner_ids
+
+
+async def _enroll(work: UnitOfWork, rule_id: int, content_ids: Sequence[int] | None, learner_ids: Sequence[int]) -> int:
+    """Enroll these learners in what they lack; return how many got something."""
+    if not learner_ids:
+        return 0
+    due = await _locked_due(work, rule_id, content_ids, learner_ids, min(learner_ids) - 1, max(learner_ids))
+    new = sorted({one.learner_id for one in due if not one.is_member})
+    await add_members(work, new, [rule_id] * len(new))
+    missing = [(one.learner_id, one.content_id) for one in due if one.content_id is not None]
+    await enroll_in_contents(work, rule_id, missing)
+    return len({learner_id for learner_id, _ in missing})
+
+
 async def backfill_chunk(work: UnitOfWork, job: Job) -> bool:
     """Enroll the next people of a RULE_BACKFILL."""
-    return await _chunk(work, job, enrolls=True)
+    scope: list[int] | None = job.progress.get("content_ids")
+    assert job.subject_id is not None
+    if job.total_count is None:
+        job.total_count = await work.sql.value(_COUNT_DUE, work.tenant_id, job.subject_id, scope)
+    chunk = await _next_range(work, job)
+    if chunk is None:
+        return True
+    due = await work.sql.rows(Due, _DUE_IN_RANGE, work.tenant_id, job.subject_id, scope, *chunk)
+    count = await _enroll(work, job.subject_id, scope, sorted({one.learner_id for one in due}))
+    _advance(job, chunk[1], count)
+    return False
 
 
 async def preparation_chunk(work: UnitOfWork, job: Job) -> bool:
     """Make members of the next people of a RULE_PREPARATION; with the last, the rule becomes ACTIVE."""
-    is_finished = await _chunk(work, job, enrolls=False)
-    if is_finished:
-        row = await work.sql.fetch(
-            "UPDATE rule SET state = $3, version = version + 1 WHERE tenant_id = $1 AND id = $2 AND state = $4"
-            " RETURNING id, version",
-            work.tenant_id,
-            job.subject_id,
-            RuleState.ACTIVE.value,
-            RuleState.PREPARING.value,
-        )
-        await record_changes(work, ObjectType.RULE, [(one["id"], one["version"]) for one in row])
-    return is_finished
-
-
-async def _chunk(work: UnitOfWork, job: Job, *, enrolls: bool) -> bool:
     rule_id = job.subject_id
     assert rule_id is not None
     if job.total_count is None:
-        job.total_count = await work.sql.value(f"SELECT count(*) FROM ({_NEW_MEMBERS}) m", work.tenant_id, rule_id)
+        job.total_count = await work.sql.value(_COUNT_NEW_MEMBERS, work.tenant_id, rule_id, None)
+    chunk = await _next_range(work, job)
+    if chunk is None:
+        await set_state(work, rule_id, RuleState.ACTIVE)
+        return True
+    due = await work.sql.rows(Due, _DUE_IN_RANGE, work.tenant_id, rule_id, None, *chunk)
+    found = sorted({one.learner_id for one in due if not one.is_member})
+    new = {one.learner_id for one in await _locked_due(work, rule_id, None, found, *chunk) if not one.is_member}
+    await add_members(work, sorted(new), [rule_id] * len(new))
+    _advance(job, chunk[1], len(new))
+    return False
+
+
+async def set_state(work: UnitOfWork, rule_id: int, state: RuleState) -> None:
+    """Let a rule be ACTIVE or PREPARING; one that is deleted stays so."""
+    changed = await work.sql.fetch(
+        "UPDATE rule SET state = $3, version = version + 1"
+        " WHERE tenant_id = $1 AND id = $2 AND state NOT IN ('DELETED', $3) RETURNING id, version",
+        work.tenant_id,
+        rule_id,
+        state.value,
+    )
+    await record_changes(work, ObjectType.RULE, [(row["id"], row["version"]) for row in changed])
+
+
+async def _next_range(work: UnitOfWork, job: Job) -> tuple[int, int] | None:
+    """Return the next learner IDs, after … until; None behind the last."""
     after: int = job.progress.get("after", 0)
     until: int | None = await work.sql.value(
         "SELECT max(id) FROM (SELECT id FROM learner WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3) next_ids",
@@ -97,25 +172,31 @@ async def _chunk(work: UnitOfWork, job: Job, *, enrolls: bool) -> bool:
         CHUNK,
     )
     if until is None:
+        # Who entered the rule by a change meanwhile was not this job's work.
         job.total_count = job.processed_count
-        return True
-    learner_ids = await _locked_new_members(work, rule_id, after, until)
-    await add_members(work, learner_ids, [rule_id] * len(learner_ids))
-    if enrolls:
-        await enroll_in_targets(work, learner_ids, [rule_id] * len(learner_ids), [rule_id])
+        return None
+    return after, until
+
+
+def _advance(job: Job, until: int, count: int) -> None:
     job.progress["after"] = until
-    job.processed_count += len(learner_ids)
-    # Who entered the rule by a change meanwhile was not this job's work.
+    job.processed_count += count
     job.total_count = max(job.total_count or 0, job.processed_count)
-    return False
 
 
-async def _locked_new_members(work: UnitOfWork, rule_id: int, after: int, until: int) -> Sequence[int]:
-    found = await work.sql.values(_NEW_MEMBERS_IN_RANGE, work.tenant_id, rule_id, after, until)
-    if not found:
+async def _locked_due(
+    work: UnitOfWork,
+    rule_id: int,
+    content_ids: Sequence[int] | None,
+    learner_ids: Sequence[int],
+    after: int,
+    until: int,
+) -> list[Due]:
+    """Lock these learners and return what they lack, on a fresh snapshot: what changed meanwhile counts."""
+    if not learner_ids:
         return []
-    await lock_learners(work, found)
-    # A fresh snapshot after the locks: what changed while waiting for them counts.
-    locked = set(found)
-    again = await work.sql.values(_NEW_MEMBERS_IN_RANGE, work.tenant_id, rule_id, after, until)
-    return [learner_id for learner_id in again if learner_id in locked]
+    await lock_learners(work, learner_ids)
+    scope = None if content_ids is None else list(content_ids)
+    again = await work.sql.rows(Due, _DUE_IN_RANGE, work.tenant_id, rule_id, scope, after, until)
+    locked = set(learner_ids)
+    return [one for one in again if one.learner_id in locked]
