@@ -31,13 +31,15 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _DIGITS = {character: value for value, character in enumerate(_ALPHABET)}
 _LENGTH = 13
 _MASK = 2**64 - 1
+# Constants of splitmix64; any offset and odd factors would do, as long as they never change.
+_OFFSET = 0x9E3779B97F4A7C15
 _FACTORS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 _INVERSES = tuple(pow(factor, -1, 2**64) for factor in _FACTORS)
 
 
 def encode(prefix: str, key: int) -> ID:
     """Return the ID of a row."""
-    mixed = key ^ key >> 32
+    mixed = key + _OFFSET & _MASK
     for factor in _FACTORS:
         mixed = mixed * factor & _MASK
         mixed ^= mixed >> 32
@@ -60,7 +62,7 @@ def decode(text: str) -> tuple[str, int] | None:
     for inverse in reversed(_INVERSES):
         mixed ^= mixed >> 32
         mixed = mixed * inverse & _MASK
-    key = mixed ^ mixed >> 32
+    key = mixed - _OFFSET & _MASK
     return (prefix, key) if 0 < key < 2**63 else None
 
 

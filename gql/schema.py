@@ -26,6 +26,7 @@ from domain.foundation.errors import TimedOut
 from gql.audit_log.queries import AuditLogQuery
 from gql.background_jobs.queries import BackgroundJobsQuery
 from gql.context import Context
+from gql.cost import NodeBudget
 from gql.failures import BAD_REQUEST, publish
 from gql.limits import MAX_TOKENS, RULES
 from gql.nodes import NodesQuery
@@ -121,6 +122,7 @@ def schema() -> Schema:
             OperationChecks,
             lambda: ParserCache(maxsize=500),
             lambda: ValidationCache(maxsize=500),
+            NodeBudget,
         ],
     )
     _drop_null_defaults(built)
