@@ -51,7 +51,7 @@ def test_prefixes_are_the_contracts() -> None:
         "lrn_0",
         "lrn_" + "u" * 13,
         "lrn_" + "z" * 13,
-        "lrn_" + "0" * 13,
+        ids.encode("lrn", 0),
         "lrn_" + "0" * 14,
         "LRN_" + "0" * 13,
         "17",
