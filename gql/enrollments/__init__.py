@@ -1,0 +1,1 @@
+"""Enrollments, progress and the Content Actions Log in the API."""

@@ -1,0 +1,159 @@
+"""Mutations of enrollments and progress."""
+
+from typing import Annotated
+
+import strawberry
+
+from domain.enrollments.errors import LearnerInactive
+from domain.enrollments.operations import enroll_learner, unenroll_learner
+from domain.enrollments.progress_reports import (
+    ProgressRowResult,
+    bulk_record_course_progress,
+    record_course_progress,
+)
+from domain.foundation.errors import DomainError
+from domain.people.row_outcomes import RowError, RowOutcome
+from gql.arguments import INPUT
+from gql.background_jobs.types import BackgroundJob
+from gql.content.inputs import content_key
+from gql.context import Info
+from gql.enrollments.inputs import (
+    BulkRecordCourseProgressInput,
+    EnrollLearnerInput,
+    RecordCourseProgressInput,
+    UnenrollLearnerInput,
+    progress_input,
+)
+from gql.enrollments.types import Enrollment
+from gql.mutations import Payload, RuleOutcomePayload, mutation, reevaluation_of
+from gql.people import enums  # noqa: F401 - publishes the outcomes of rows
+from gql.people.inputs import learner_key
+from gql.user_errors import UserError, user_errors
+
+
+@strawberry.type(description="Payload of enrollLearner.")
+class EnrollLearnerPayload(RuleOutcomePayload):
+    """Payload of enrollLearner."""
+
+    enrollment: Enrollment | None = strawberry.field(default=None, description="Enrollment after the change.")
+
+
+@strawberry.type(description="Payload of unenrollLearner.")
+class UnenrollLearnerPayload(RuleOutcomePayload):
+    """Payload of unenrollLearner."""
+
+    enrollment: Enrollment | None = strawberry.field(default=None, description="Enrollment after the change.")
+
+
+@strawberry.type(description="Payload of recordCourseProgress.")
+class RecordCourseProgressPayload(RuleOutcomePayload):
+    """Payload of recordCourseProgress."""
+
+    enrollment: Enrollment | None = strawberry.field(
+        default=None, description="Enrollment in the course after the change."
+    )
+
+
+@strawberry.type(description="Outcome of one report.")
+class CourseProgressRowResult:
+    """Outcome of one report."""
+
+    outcome: RowOutcome = strawberry.field(description="What happened to the row.")
+    errors: list[UserError] = strawberry.field(description="Why the row was not applied; empty on success.")
+    enrollment_id: strawberry.Private[int | None]
+
+    @classmethod
+    def of(cls, result: ProgressRowResult) -> "CourseProgressRowResult":
+        """Return a row's outcome as the API shows it."""
+        errors = [shown for error in result.errors for shown in user_errors(_failure(error), prefix=())]
+        return cls(outcome=result.outcome, errors=errors, enrollment_id=result.enrollment_id)
+
+    @strawberry.field(description="Enrollment after the change; null when the row failed.")
+    async def enrollment(self, info: Info) -> Enrollment | None:
+        """Load the enrollment."""
+        return None if self.enrollment_id is None else await Enrollment.load(info, self.enrollment_id)
+
+
+def _failure(error: RowError) -> DomainError:
+    return LearnerInactive(path=error.path) if error.code == LearnerInactive.code else error.as_error()
+
+
+@strawberry.type(description="Payload of bulkRecordCourseProgress.")
+class BulkRecordCourseProgressPayload(Payload):
+    """Payload of bulkRecordCourseProgress."""
+
+    results: list[CourseProgressRowResult] = strawberry.field(
+        default_factory=list, description="Outcome per row, in the order of `rows`."
+    )
+    reevaluation: BackgroundJob | None = strawberry.field(
+        default=None, description="Evaluation of the rules; null when it was done in the same transaction."
+    )
+
+
+@strawberry.type
+class EnrollmentsMutation:
+    """Mutations of enrollments and progress."""
+
+    @mutation("Enrolls a learner by hand. Needs a trainer of the content or ADMIN.")
+    async def enroll_learner(
+        self, info: Info, input: Annotated[EnrollLearnerInput, INPUT]
+    ) -> EnrollLearnerPayload | None:
+        """Enroll a learner."""
+        done = await info.context.perform(
+            "enrollLearner",
+            input,
+            lambda work: enroll_learner(work, learner=learner_key(input.learner), content=content_key(input.content)),
+            int,
+        )
+        return EnrollLearnerPayload(enrollment=await Enrollment.load(info, done.result), done=done)
+
+    @mutation(
+        "Removes a learner's enrollment by hand; refused while a mandatory task needs it. Needs a trainer of the "
+        "content or ADMIN."
+    )
+    async def unenroll_learner(
+        self, info: Info, input: Annotated[UnenrollLearnerInput, INPUT]
+    ) -> UnenrollLearnerPayload | None:
+        """Unenroll a learner."""
+        done = await info.context.perform(
+            "unenrollLearner",
+            input,
+            lambda work: unenroll_learner(work, learner=learner_key(input.learner), content=content_key(input.content)),
+            int,
+        )
+        return UnenrollLearnerPayload(enrollment=await Enrollment.load(info, done.result), done=done)
+
+    @mutation(
+        "Reports lessons done, a score or completion of a course. Needs a trainer of the course or ADMIN, or the "
+        "learner where the tenant accepts it."
+    )
+    async def record_course_progress(
+        self, info: Info, input: Annotated[RecordCourseProgressInput, INPUT]
+    ) -> RecordCourseProgressPayload | None:
+        """Record one report."""
+        done = await info.context.perform(
+            "recordCourseProgress",
+            input,
+            lambda work: record_course_progress(work, report=progress_input(input)),
+            int,
+        )
+        return RecordCourseProgressPayload(enrollment=await Enrollment.load(info, done.result), done=done)
+
+    @mutation(
+        "Reports progress of up to 1,000 learners and courses, row by row; from 100 learners with a change on, rules "
+        "are evaluated in a background job. Needs ADMIN."
+    )
+    async def bulk_record_course_progress(
+        self, info: Info, input: Annotated[BulkRecordCourseProgressInput, INPUT]
+    ) -> BulkRecordCourseProgressPayload | None:
+        """Record many reports."""
+        done = await info.context.perform(
+            "bulkRecordCourseProgress",
+            input,
+            lambda work: bulk_record_course_progress(work, rows=[progress_input(row) for row in input.rows]),
+            list[ProgressRowResult],
+        )
+        return BulkRecordCourseProgressPayload(
+            results=[CourseProgressRowResult.of(result) for result in done.result],
+            reevaluation=await reevaluation_of(info, done),
+        )
