@@ -37,6 +37,13 @@ class RefField:
         return cls(number=number, label=tenant.ref_label(number))
 
 
+async def load_ref_field(info: Info, number: int) -> RefField:
+    """Return one of the fields of the viewer's tenant."""
+    row = await info.context.load(load_tenants_by_id, info.context.principal.tenant_id)
+    assert row is not None
+    return RefField.of(row, number)
+
+
 @strawberry.type(description="Limits that apply to a tenant.")
 class TenantLimits:
     """Limits that apply to a tenant."""
