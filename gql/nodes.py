@@ -9,7 +9,9 @@ from domain.foundation.errors import TooManyItems
 from gql.arguments import ObjectId, ObjectIds
 from gql.audit_log.queries import NODES as AUDIT_LOG_NODES
 from gql.background_jobs.queries import NODES as BACKGROUND_JOBS_NODES
+from gql.content.queries import NODES as CONTENT_NODES
 from gql.context import Info
+from gql.enrollments.queries import NODES as ENROLLMENTS_NODES
 from gql.ids import decode
 from gql.interfaces import Node
 from gql.tenants.queries import NODES as TENANTS_NODES
@@ -21,6 +23,8 @@ NODES: dict[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     **TENANTS_NODES,
     **AUDIT_LOG_NODES,
     **BACKGROUND_JOBS_NODES,
+    **CONTENT_NODES,
+    **ENROLLMENTS_NODES,
 }
 
 

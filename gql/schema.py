@@ -25,8 +25,12 @@ from strawberry.types.graphql import OperationType
 from domain.foundation.errors import TimedOut
 from gql.audit_log.queries import AuditLogQuery
 from gql.background_jobs.queries import BackgroundJobsQuery
+from gql.content.mutations import ContentMutation
+from gql.content.queries import ContentQuery
 from gql.context import Context
 from gql.cost import NodeBudget
+from gql.enrollments.mutations import EnrollmentsMutation
+from gql.enrollments.queries import EnrollmentsQuery
 from gql.failures import BAD_REQUEST, publish
 from gql.limits import MAX_TOKENS, RULES
 from gql.nodes import NodesQuery
@@ -47,7 +51,7 @@ QUERY_TIMEOUT = 10.0
     "is null\nonly together with such an error; a single lookup is null also when there is nothing that the viewer may "
     "see."
 )
-class Query(TenantsQuery, AuditLogQuery, NodesQuery, BackgroundJobsQuery):
+class Query(TenantsQuery, AuditLogQuery, NodesQuery, BackgroundJobsQuery, ContentQuery, EnrollmentsQuery):
     """All queries."""
 
 
@@ -58,7 +62,7 @@ class Query(TenantsQuery, AuditLogQuery, NodesQuery, BackgroundJobsQuery):
     "of that\nfield; in a payload with errors, results are null and lists are empty. Null for an input field whose "
     "description gives\nnull no meaning counts as left out."
 )
-class Mutation(TenantsMutation):
+class Mutation(TenantsMutation, ContentMutation, EnrollmentsMutation):
     """All mutations."""
 
 

@@ -20,6 +20,7 @@ from domain.auto_assignment.queries import (
     load_target_ids_by_rule,
 )
 from gql import ids
+from gql.actors import load_actor
 from gql.arguments import After, First
 from gql.auto_assignment.conditions import RuleCondition, condition_of
 from gql.auto_assignment.enums import RulePart
@@ -28,7 +29,6 @@ from gql.content.types import LearningContent, load_contents
 from gql.context import Info
 from gql.interfaces import Actor, Node
 from gql.pagination import Edge, LiveConnection, paging_of
-from gql.people.actors import load_actor
 from gql.people.types import Learner, LearnerConnection, LearnerEdge
 
 if TYPE_CHECKING:

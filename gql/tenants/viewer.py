@@ -6,10 +6,12 @@ import strawberry
 
 from domain.foundation.access import Principal, Role, Scope
 from gql.actors import load_actor
+from gql.arguments import After, First
 from gql.context import Info
 from gql.interfaces import Actor
 
 if TYPE_CHECKING:
+    from gql.enrollments.types import EnrollmentConnection
     from gql.people.types import Learner
 
 
@@ -45,4 +47,14 @@ class Viewer:
         learner_id = info.context.principal.learner_id
         return None if learner_id is None else await Learner.load(info, learner_id)
 
-    # `access` belongs here.
+    @strawberry.field(
+        description="Contents the viewer has access to, each once, latest `enrolledAt` first: what a learner-access "
+        "widget shows. Empty for service accounts, like the other lists here."
+    )
+    async def access(
+        self, info: Info, first: First = 25, after: After = None
+    ) -> Annotated["EnrollmentConnection", strawberry.lazy("gql.enrollments.types")]:
+        """List what the viewer has access to."""
+        from gql.enrollments.queries import viewer_access
+
+        return await viewer_access(info, first, after)
