@@ -1,0 +1,125 @@
+"""The scheduler: hands out jobs, gives positions to the change feed and deletes what is old.
+
+It acts when it is nudged and looks by itself every second, so without Redis everything is a little later and nothing
+is lost. Any number of schedulers may run: row locks decide who does what, so there is no leader to lose.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from domain.foundation import clock, nudge
+from domain.foundation.change_feed import sequence_all_tenants
+from domain.foundation.database import connected
+from domain.foundation.settings import Settings
+from jobs.broker import SOCKET_TIMEOUT, create_broker
+from jobs.dispatcher import Dispatcher
+from jobs.retention import delete_what_is_old
+
+#: Seconds between two looks when nobody nudges.
+POLL = 1.0
+DAY = 86_400.0
+#: News of so many seconds are taken together.
+MERGED = 0.02
+STATEMENT_TIMEOUT = 60_000
+POOL_SIZE = 4
+
+log = logging.getLogger(__name__)
+
+
+class Bell:
+    """What a nudge rings: once means as much as many times."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        """End the present or the next wait."""
+        self._rung.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for the bell, and no longer than this."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._rung.wait(), seconds)
+            await asyncio.sleep(MERGED)
+        self._rung.clear()
+
+
+async def repeat(name: str, action: Callable[[], Awaitable[object]], bell: Bell, *, seconds: float = POLL) -> None:
+    """Act for ever, when the bell rings and at the latest after some time. No failure ends it."""
+    failures = 0
+    while True:
+        try:
+            await action()
+        except Exception as error:
+            # Told once, not every second of an outage.
+            if not failures:
+                log.warning("%s failed and goes on trying: %s: %s", name, type(error).__name__, error)
+            failures += 1
+        else:
+            if failures:
+                log.warning("%s works again after %d failures", name, failures)
+            failures = 0
+        await bell.wait(POLL if failures else seconds)
+
+
+async def listen(redis_url: str, jobs: Bell, feed: Bell) -> None:
+    """Ring when somebody nudges; connects again for ever, since the polls do without."""
+    while True:
+        with contextlib.suppress(Exception):
+            async with (
+                Redis.from_url(
+                    redis_url,
+                    decode_responses=True,
+                    socket_connect_timeout=SOCKET_TIMEOUT,
+                    retry=Retry(NoBackoff(), 0),
+                ) as redis,
+                redis.pubsub() as channel,
+            ):
+                await channel.subscribe(nudge.CHANNEL)
+                async for message in channel.listen():
+                    (jobs if message["data"] == nudge.JOBS else feed).ring()
+        await asyncio.sleep(POLL)
+
+
+async def schedule(settings: Settings) -> None:
+    """Do all of it until cancelled."""
+    redis_url = settings.redis_url.get_secret_value()
+    dispatcher = Dispatcher(create_broker(redis_url), redis_url)
+    jobs, feed, never = Bell(), Bell(), Bell()
+    try:
+        async with (
+            connected(
+                settings.database_url.get_secret_value(),
+                application_name="mandate-scheduler",
+                pool_size=POOL_SIZE,
+                statement_timeout_ms=STATEMENT_TIMEOUT,
+            ),
+            asyncio.TaskGroup() as tasks,
+        ):
+            tasks.create_task(listen(redis_url, jobs, feed))
+            tasks.create_task(repeat("dispatching jobs", lambda: dispatcher.dispatch(clock.now()), jobs))
+            tasks.create_task(repeat("sequencing the change feed", sequence_all_tenants, feed))
+            tasks.create_task(repeat("deleting", lambda: delete_what_is_old(clock.now()), never, seconds=DAY))
+            log.info("scheduler is ready")
+    finally:
+        await dispatcher.close()
+
+
+def run_scheduler(settings: Settings) -> None:
+    """Schedule until SIGTERM or SIGINT comes."""
+
+    async def main() -> None:
+        task = asyncio.ensure_future(schedule(settings))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())

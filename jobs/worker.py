@@ -1,0 +1,106 @@
+"""The worker: one process that takes jobs from the queue, several at once, on one event loop and one pool.
+
+A signal stops it between two chunks; a killed one is replaced within seconds, because its leases run out.
+"""
+
+import contextlib
+import logging
+import signal
+import threading
+import time
+from collections.abc import Coroutine
+from types import FrameType
+from typing import Any
+
+import dramatiq
+from dramatiq.asyncio import get_event_loop_thread
+from dramatiq.middleware import MiddlewareError
+from dramatiq.middleware.asyncio import AsyncIO
+
+from domain.foundation import nudge
+from domain.foundation.database import connected
+from domain.foundation.settings import Settings
+from jobs.broker import create_broker
+from jobs.rule_work import declare_actors
+
+#: Jobs that one process works on at the same time.
+THREADS = 4
+#: Milliseconds an idle worker sleeps at most before it asks for messages.
+IDLE = 250
+#: Milliseconds that running chunks have to end.
+GRACE = 10_000
+#: A chunk is far more than a request, and nobody waits for it.
+STATEMENT_TIMEOUT = 60_000
+
+log = logging.getLogger(__name__)
+
+
+class NotConnected(MiddlewareError):
+    """The worker cannot start because the database cannot be used."""
+
+
+class Connections(dramatiq.Middleware):
+    """Opens the pool and the nudges on dramatiq's event loop; stands after AsyncIO in the list of middleware."""
+
+    def __init__(self, settings: Settings, *, pool_size: int) -> None:
+        self._settings = settings
+        self._pool_size = pool_size
+        self._open = contextlib.AsyncExitStack()
+        self.is_stopping = threading.Event()
+
+    def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """Connect, or refuse the start."""
+        try:
+            _run_on_loop(self._connect())
+        except Exception as error:
+            raise NotConnected(str(error) or type(error).__name__) from error
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """Let running jobs know."""
+        self.is_stopping.set()
+
+    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """Disconnect. Middleware runs backwards here, so the loop still does."""
+        _run_on_loop(self._open.aclose())
+
+    async def _connect(self) -> None:
+        await self._open.enter_async_context(
+            connected(
+                self._settings.database_url.get_secret_value(),
+                application_name="mandate-worker",
+                pool_size=self._pool_size,
+                statement_timeout_ms=STATEMENT_TIMEOUT,
+            )
+        )
+        nudge.start(self._settings.redis_url.get_secret_value())
+        self._open.push_async_callback(nudge.stop)
+
+
+def _run_on_loop(work: Coroutine[Any, Any, None]) -> None:
+    thread = get_event_loop_thread()
+    assert thread is not None
+    thread.run_coroutine(work)
+
+
+def run_worker(settings: Settings, *, threads: int = THREADS) -> None:
+    """Work until SIGTERM or SIGINT comes; only the main thread can, because it receives the signals."""
+    is_stopping = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        # A flag and nothing else: what the signal interrupts may hold a lock.
+        nonlocal is_stopping
+        is_stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    # One connection for each job, one for whoever notes a failure meanwhile.
+    connections = Connections(settings, pool_size=threads + 1)
+    broker = create_broker(settings.redis_url.get_secret_value(), middleware=[AsyncIO(), connections])
+    declare_actors(broker, should_stop=connections.is_stopping.is_set)
+    worker = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=IDLE)
+    worker.start()
+    log.info("worker is ready")
+    while not is_stopping:
+        time.sleep(0.1)
+    worker.stop(timeout=GRACE)
+    broker.close()
