@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from domain.foundation.audit import FieldChange
 from domain.foundation.change_feed import ObjectType
@@ -37,5 +37,10 @@ async def audit_all(work: UnitOfWork, object_type: ObjectType, entries: Sequence
         work.now,
         [entry.object_id for entry in entries],
         [entry.name for entry in entries],
-        [json.dumps([asdict(change) for change in entry.changes]) for entry in entries],
+        [
+            json.dumps(
+                [{"field": change.field, "before": change.before, "after": change.after} for change in entry.changes]
+            )
+            for entry in entries
+        ],
     )

@@ -4,19 +4,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from domain.foundation.audit import FieldChange, changed_fields
+from domain.foundation.audit import FieldChange
 from domain.foundation.change_feed import ObjectType, record_changes
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.audit_entries import AuditedChange, audit_all
-from domain.people.events import FactsChanged, LearnerBecameActive, LearnerBecameInactive
+from domain.people.events import Fact, FactKind, FactsChanged, LearnerBecameActive, LearnerBecameInactive
 from domain.people.learner_state import LearnerState
 from domain.people.models import PlaceKind
 
-_AUDITED_PLACES = {
-    PlaceKind.LEARNING_GROUP: "learningGroups",
-    PlaceKind.CLIENT: "clients",
-    PlaceKind.SUBLICENSE: "sublicenses",
-}
+#: Names in the API, and attributes of a person.
+_AUDITED_FIELDS = (
+    ("externalId", "external_id"),
+    ("name", "name"),
+    ("email", "email"),
+    ("role", "role"),
+    ("isActive", "is_active"),
+    ("timeZone", "time_zone"),
+)
+_AUDITED_PLACES = (
+    (PlaceKind.DEPARTMENT, "department"),
+    (PlaceKind.LEARNING_GROUP, "learningGroups"),
+    (PlaceKind.CLIENT, "clients"),
+    (PlaceKind.SUBLICENSE, "sublicenses"),
+)
+_FACT_KINDS = {kind: FactKind(kind.value) for kind in PlaceKind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +49,7 @@ async def record_writes(work: UnitOfWork, writes: Sequence[LearnerWrite]) -> Non
     await audit_all(
         work,
         ObjectType.LEARNER,
-        [AuditedChange(write.after.id, write.after.name, _audited_fields(write, names)) for write in writes],
+        [AuditedChange(write.after.id, write.after.name, _audited_changes(write, names)) for write in writes],
     )
     await record_changes(work, ObjectType.LEARNER, [(write.after.id, write.after.version) for write in writes])
     accounts = [
@@ -60,9 +71,30 @@ def _record_event(work: UnitOfWork, write: LearnerWrite) -> None:
         elif before is not None:
             work.record(LearnerBecameInactive(after.id))
         return
-    facts = before.facts() ^ after.facts()
+    facts = changed_facts(before, after)
     if facts:
-        work.record(FactsChanged(after.id, tuple(sorted(facts, key=lambda fact: (fact.kind, fact.key, fact.value)))))
+        work.record(FactsChanged(after.id, tuple(facts)))
+
+
+def changed_facts(before: LearnerState, after: LearnerState) -> list[Fact]:
+    """Return the facts that went and those that came."""
+    facts = []
+    for number, old, new in _changed_refs(before, after):
+        facts += [Fact(FactKind.REF, number, value) for value in (old, new) if value is not None]
+    if before.places != after.places:
+        for kind, fact_kind in _FACT_KINDS.items():
+            facts += [Fact(fact_kind, place_id) for place_id in before.belongs_to(kind) ^ after.belongs_to(kind)]
+    return facts
+
+
+def _changed_refs(before: LearnerState | None, after: LearnerState) -> list[tuple[int, str | None, str | None]]:
+    """Return number, old and new value of each reference field that is another now."""
+    old = before.refs if before else {}
+    return [
+        (number, old.get(number), after.refs.get(number))
+        for number in sorted({*old, *after.refs})
+        if old.get(number) != after.refs.get(number)
+    ]
 
 
 async def _place_names(work: UnitOfWork, writes: Sequence[LearnerWrite]) -> dict[int, str]:
@@ -82,24 +114,25 @@ async def _place_names(work: UnitOfWork, writes: Sequence[LearnerWrite]) -> dict
     return {record["id"]: record["name"] for record in records}
 
 
-def _audited_fields(write: LearnerWrite, names: dict[int, str]) -> list[FieldChange]:
-    before = _audited(write.before, names) if write.before else {}
-    after = _audited(write.after, names)
-    # A reference value that went has no entry among those after.
-    return changed_fields(before, dict.fromkeys(before) | after)
+def _audited_changes(write: LearnerWrite, names: dict[int, str]) -> list[FieldChange]:
+    before, after = write.before, write.after
+    changes = [
+        FieldChange(name, old, new)
+        for name, attribute in _AUDITED_FIELDS
+        if (old := getattr(before, attribute, None)) != (new := getattr(after, attribute))
+    ]
+    if before is None or before.places != after.places:
+        for kind, name in _AUDITED_PLACES:
+            old_ids, new_ids = before.belongs_to(kind) if before else frozenset(), after.belongs_to(kind)
+            if old_ids != new_ids:
+                changes.append(FieldChange(name, _named(kind, old_ids, names), _named(kind, new_ids, names)))
+    changes += [FieldChange(f"refValues.{number}", old, new) for number, old, new in _changed_refs(before, after)]
+    return changes
 
 
-def _audited(state: LearnerState, names: dict[int, str]) -> dict[str, Any]:
-    departments = [names[place_id] for place_id in state.belongs_to(PlaceKind.DEPARTMENT)]
-    fields: dict[str, Any] = {
-        "externalId": state.external_id,
-        "name": state.name,
-        "email": state.email,
-        "role": state.role.value,
-        "isActive": state.is_active,
-        "timeZone": state.time_zone,
-        "department": departments[0] if departments else None,
-    }
-    for kind, field in _AUDITED_PLACES.items():
-        fields[field] = sorted(names[place_id] for place_id in state.belongs_to(kind)) or None
-    return fields | {f"refValues.{number}": value for number, value in sorted(state.refs.items())}
+def _named(kind: PlaceKind, ids: frozenset[int], names: dict[int, str]) -> Any:
+    """Return the one department, or a list; None for neither."""
+    found = sorted(names[place_id] for place_id in ids)
+    if kind is PlaceKind.DEPARTMENT:
+        return found[0] if found else None
+    return found or None

@@ -6,7 +6,6 @@ from typing import Any
 
 from domain.foundation.access import Role
 from domain.foundation.unit_of_work import UnitOfWork
-from domain.people.events import Fact, FactKind
 from domain.people.models import PlaceKind
 from domain.people.queries.locks import lock_learners
 
@@ -35,11 +34,6 @@ class LearnerState:
     def belongs_to(self, kind: PlaceKind) -> frozenset[int]:
         """Return the places of one kind."""
         return self.places.get(kind, frozenset())
-
-    def facts(self) -> set[Fact]:
-        """Return the facts that rules see, content statuses aside."""
-        refs = {Fact(FactKind.REF, number, value) for number, value in self.refs.items()}
-        return refs | {Fact(FactKind(kind.value), place_id) for kind, ids in self.places.items() for place_id in ids}
 
 
 async def lock_states(work: UnitOfWork, ids: Collection[int]) -> dict[int, LearnerState]:

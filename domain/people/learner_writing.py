@@ -35,15 +35,9 @@ async def write_learners(work: UnitOfWork, writes: Sequence[LearnerWrite]) -> li
 
     Whether an administrator is left has to be judged before, see `domain.people.admins`.
     """
-    fresh = [write for write in writes if write.before is None]
-    new_ids = iter(await _next_ids(work, len(fresh)))
-    numbered = [
-        replace(write, after=replace(write.after, id=next(new_ids), version=1, edited_version=1))
-        if write.before is None
-        else write
-        for write in writes
-    ]
-    changed = [_with_next_version(write) for write in numbered if write.is_change]
+    new_ids = iter(await _next_ids(work, sum(write.before is None for write in writes)))
+    numbered = [_numbered(write, new_ids) for write in writes]
+    changed = [write for write in numbered if write.before is not write.after]
     if changed:
         with retried_when_taken():
             await _free_emails(work, changed)
@@ -55,11 +49,14 @@ async def write_learners(work: UnitOfWork, writes: Sequence[LearnerWrite]) -> li
     return [write.after.id for write in numbered]
 
 
-def _with_next_version(write: LearnerWrite) -> LearnerWrite:
+def _numbered(write: LearnerWrite, new_ids: Iterator[int]) -> LearnerWrite:
+    """Give somebody new an ID and somebody changed a version; who is as they were is the same object then."""
     if write.before is None:
-        return write
+        return LearnerWrite(None, replace(write.after, id=next(new_ids), version=1, edited_version=1))
+    if not write.is_change:
+        return LearnerWrite(write.before, write.before)
     version = write.before.version + 1
-    return replace(write, after=replace(write.after, version=version, edited_version=version))
+    return LearnerWrite(write.before, replace(write.after, version=version, edited_version=version))
 
 
 async def _next_ids(work: UnitOfWork, count: int) -> list[int]:

@@ -54,7 +54,10 @@ async def upsert_learners(
     upsert = _Upsert(work, surroundings, await lock_states(work, targets), names_from_external_ids)
     judged = [await upsert.judge(index, row) for index, row in enumerate(rows)]
     ids = iter(await write_learners(work, upsert.writes))
-    return [replace(result, learner_id=next(ids)) if not result.errors else result for result in judged]
+    return [
+        LearnerRowResult(result.external_id, result.outcome, next(ids), []) if not result.errors else result
+        for result in judged
+    ]
 
 
 class _Upsert:
@@ -80,11 +83,11 @@ class _Upsert:
 
     async def judge(self, index: int, row: LearnerChanges) -> LearnerRowResult:
         external_id = row.external_id if isinstance(row.external_id, str) else ""
+        if external_id in self._seen:
+            return _failed(external_id, [Invalid("An earlier row has the same external ID.", path=["externalId"])])
+        self._seen.add(external_id)
         before = self._find(external_id, row)
         errors: list[DomainError] = []
-        if external_id in self._seen:
-            errors.append(Invalid("Another row has the same external ID.", path=["externalId"]))
-        self._seen.add(external_id)
         if before is None and isinstance(row.name, Unset):
             if self._names_from_external_ids:
                 row = replace(row, name=external_id[:NAME_LENGTH])
@@ -99,7 +102,7 @@ class _Upsert:
         else:
             errors.extend(judged)
         if errors or not isinstance(judged, LearnerState):
-            return LearnerRowResult(external_id, RowOutcome.FAILED, None, [RowError.of(error) for error in errors])
+            return _failed(external_id, errors)
         self._surroundings.accept(present, judged)
         if before is not None:
             self._present[before.id] = judged
@@ -118,6 +121,10 @@ class _Upsert:
         owner = self._surroundings.email_owners.get(email_key(row.email))
         known = self._present.get(owner) if owner is not None else None
         return known if known and known.external_id is None else None
+
+
+def _failed(external_id: str, errors: Sequence[DomainError]) -> LearnerRowResult:
+    return LearnerRowResult(external_id, RowOutcome.FAILED, None, [RowError.of(error) for error in errors])
 
 
 def _owners(present: Mapping[int, LearnerState], key: Callable[[LearnerState], str | None]) -> dict[str, int]:
