@@ -127,6 +127,8 @@ async def test_rows_of_another_tenant_cannot_be_written(
             f'DELETE FROM "{table}" WHERE tenant_id = {THEIRS}',
         ):
             assert (table, await outcome(ours, change)) in [(table, "UPDATE 0"), (table, "DELETE 0")]
+    another = await insert_statement(superuser, "tenant", tenant_id=3, number=99)
+    assert await outcome(ours, another) == "InsufficientPrivilegeError"
     assert await outcome(ours, f"UPDATE tenant SET name = 'x' WHERE id = {THEIRS}") == "UPDATE 0"
     assert await outcome(ours, f"DELETE FROM tenant WHERE id = {THEIRS}") == "DELETE 0"
 
