@@ -9,8 +9,11 @@ from collections.abc import Mapping
 from domain.auto_assignment.backfill import backfill_chunk, preparation_chunk
 from domain.auto_assignment.evaluation import reevaluate_chunk, reevaluate_rules
 from domain.auto_assignment.feature import reconcile_after_switch
+from domain.auto_assignment.rule_deletion import revocation_chunk
+from domain.auto_assignment.rule_jobs import lay_down_the_rest, resume_rule_work
 from domain.enrollments.path_changes import follow_path_chunk
 from domain.foundation.background import Chunk
+from domain.foundation.job_control import JobCancelled, JobResumed
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import Reactions, install
 from domain.people.events import FactsChanged, LearnerBecameActive, LearnerBecameInactive
@@ -21,12 +24,15 @@ REACTIONS: Reactions = {
     LearnerBecameInactive: [reevaluate_rules],
     FactsChanged: [reevaluate_rules],
     AutoAssignmentSwitched: [reconcile_after_switch],
+    JobCancelled: [lay_down_the_rest],
+    JobResumed: [resume_rule_work],
 }
 
 #: What one chunk of each kind of background job does.
 CHUNKS: Mapping[str, Chunk] = {
     JobKind.RULE_BACKFILL: backfill_chunk,
     JobKind.RULE_PREPARATION: preparation_chunk,
+    JobKind.RULE_REVOCATION: revocation_chunk,
     JobKind.RULE_REEVALUATION: reevaluate_chunk,
     JobKind.LEARNING_PATH_CHANGE: follow_path_chunk,
 }

@@ -95,7 +95,7 @@ async def begin_preparation(work: UnitOfWork, rule_id: int, rule_name: str) -> i
 async def _first_due(work: UnitOfWork, rule_id: int, content_ids: Sequence[int] | None, what: str) -> list[int]:
     """Return up to 100 learners to work on: enough to know whether it is a job."""
     learner_ids: list[int] = await work.sql.values(
-        f"SELECT DISTINCT learner_id FROM (SELECT * FROM ({_DUE}) due WHERE {what} LIMIT $4) enough ORDER BY learner_id",
+        f"SELECT DISTINCT learner_id FROM (SELECT * FROM ({_DUE}) due WHERE {what} LIMIT $4) enough ORDER BY 1",
         work.tenant_id,
         rule_id,
         None if content_ids is None else list(content_ids),

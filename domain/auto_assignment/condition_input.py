@@ -40,14 +40,14 @@ _PLACES = {
 
 
 async def resolve_conditions(
-    sql: Statements, principal: Principal, conditions: Sequence[ConditionInput]
+    sql: Statements, principal: Principal, conditions: Sequence[ConditionInput], *, path: Sequence[str]
 ) -> list[Condition]:
     """Return the conditions with IDs; raises all problems together, each with its place."""
     problems = ProblemList()
     resolved: list[Condition] = []
     for number, condition in enumerate(conditions):
         try:
-            resolved.append(await _resolve(sql, principal, condition, ["conditions", str(number)]))
+            resolved.append(await _resolve(sql, principal, condition, [*path, str(number)]))
         except Exception as error:
             problems.add_or_raise(error)
     problems.raise_if_any()

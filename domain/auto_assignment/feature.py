@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from domain.auto_assignment.evaluation import evaluate_everything
 from domain.foundation.background import BACKGROUND_THRESHOLD, create_job
+from domain.foundation.job_control import JobCancelled
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.queries import lock_learners
@@ -33,15 +34,19 @@ async def reconcile_after_switch(work: UnitOfWork, events: Sequence[AutoAssignme
 
 
 async def _cancel_running_work(work: UnitOfWork) -> None:
-    await work.sql.execute(
+    cancelled = await work.sql.fetch(
         """
         WITH cancelled AS (
           UPDATE background_job SET status = 'CANCELLED', finished_at = $2, leased_until = NULL, version = version + 1
            WHERE tenant_id = $1 AND kind IN ('RULE_BACKFILL', 'RULE_REEVALUATION') AND status IN ('QUEUED', 'RUNNING')
-          RETURNING id, version)
-        INSERT INTO change_pending (tenant_id, object_type, object_id, version, at)
-        SELECT $1, 'JOB', id, version, $2 FROM cancelled
+          RETURNING id, kind, subject_id, version),
+        changed AS (
+          INSERT INTO change_pending (tenant_id, object_type, object_id, version, at)
+          SELECT $1, 'JOB', id, version, $2::timestamptz FROM cancelled)
+        SELECT id, kind, subject_id FROM cancelled ORDER BY id
         """,
         work.tenant_id,
         work.now,
     )
+    for job in cancelled:
+        work.record(JobCancelled(job["id"], JobKind(job["kind"]), job["subject_id"]))

@@ -8,7 +8,7 @@ from domain.auto_assignment.condition_input import ConditionInput
 from domain.auto_assignment.conditions import compile_rule
 from domain.auto_assignment.matching import hits_of_rules, matching, unsaved_rule
 from domain.auto_assignment.models import ConditionMatch
-from domain.auto_assignment.rule_editing import judge_conditions, judge_contents, require_feature
+from domain.auto_assignment.rule_judgment import judge_conditions, judge_contents, judged, require_feature
 from domain.content.queries import ContentKey
 from domain.foundation.access import Principal
 from domain.foundation.background import BACKGROUND_THRESHOLD
@@ -72,15 +72,8 @@ async def preview_rule(
     principal.require_reading_all()
     await require_feature(reads, principal.tenant_id)
     problems = ProblemList()
-    content_ids: list[int] = []
-    try:
-        content_ids = await judge_contents(reads, principal, contents, smallest=0)
-    except Exception as error:
-        problems.add_or_raise(error)
-    try:
-        resolved = await judge_conditions(reads, principal, conditions)
-    except Exception as error:
-        problems.add_or_raise(error)
+    content_ids = await judged(problems, judge_contents(reads, principal, contents, smallest=0), [])
+    resolved = await judged(problems, judge_conditions(reads, principal, conditions), [])
     problems.raise_if_any()
     rule, arguments = unsaved_rule(compile_rule(match, resolved), first=5)
     record = (

@@ -1,26 +1,40 @@
-"""Creating rules. A rule is judged as a whole, written, and then meets the people who are there already."""
+"""Creating, changing and copying rules. A rule is judged as a whole, written, and then meets who is there already."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import asyncpg
+from dataclasses import dataclass, replace
 
 from domain.auto_assignment.backfill import begin_backfill, begin_preparation
-from domain.auto_assignment.condition_input import ConditionInput, resolve_conditions
-from domain.auto_assignment.conditions import MAX_CONDITIONS, Condition, compile_rule
-from domain.auto_assignment.errors import FeatureDisabled, RuleLimitReached
+from domain.auto_assignment.condition_input import ConditionInput
+from domain.auto_assignment.conditions import Condition
+from domain.auto_assignment.errors import RuleLocked
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
-from domain.content.queries import ContentKey, resolve_contents
-from domain.foundation.access import Principal, Scope
-from domain.foundation.audit import FieldChange, audit
+from domain.auto_assignment.rule_jobs import cancel_jobs_of_rule
+from domain.auto_assignment.rule_judgment import (
+    MAX_CONTENTS,
+    judge_conditions,
+    judge_contents,
+    judged,
+    require_feature,
+    require_room,
+)
+from domain.auto_assignment.rule_storage import (
+    LockedRule,
+    add_targets,
+    condition_as_json,
+    insert_rule,
+    lock_rule,
+    remove_targets,
+    replace_conditions,
+    update_rule_row,
+)
+from domain.content.queries import ContentKey
+from domain.foundation.access import Scope
+from domain.foundation.audit import audit, changed_fields
 from domain.foundation.change_feed import ObjectType, record_changes
-from domain.foundation.database import Statements
-from domain.foundation.errors import AlreadyExists, Invalid, ProblemList, TooManyItems
+from domain.foundation.errors import DomainError, Invalid, ProblemList, TooManyItems, VersionConflict
 from domain.foundation.locks import lock_rules
-from domain.foundation.text import name_key, name_text
+from domain.foundation.text import name_text
 from domain.foundation.unit_of_work import UnitOfWork
-
-MAX_CONTENTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,18 @@ class RuleDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleChanges:
+    """What an edit asks for; None and empty lists ask for nothing."""
+
+    name: str | None = None
+    add_contents: Sequence[ContentKey] = ()
+    remove_contents: Sequence[ContentKey] = ()
+    match: ConditionMatch | None = None
+    conditions: Sequence[ConditionInput] | None = None
+    when_unmet: UnmetPolicy | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RuleSaved:
     """IDs of a saved rule and of the work that follows from it."""
 
@@ -44,10 +70,25 @@ class RuleSaved:
     preparation_id: int | None
 
 
-async def require_feature(sql: Statements, tenant_id: int) -> None:
-    """Raise FeatureDisabled unless the tenant has Auto Assignment switched on."""
-    if not await sql.value("SELECT is_auto_assignment_enabled FROM tenant WHERE id = $1", tenant_id):
-        raise FeatureDisabled
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """Everything that can be said about a rule, resolved."""
+
+    name: str
+    match: ConditionMatch
+    when_unmet: UnmetPolicy
+    content_ids: tuple[int, ...]
+    conditions: tuple[Condition, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """Return the rule as the audit log shows it."""
+        return {
+            "name": self.name,
+            "contents": list(self.content_ids),
+            "match": self.match.value,
+            "conditions": [condition_as_json(condition) for condition in self.conditions],
+            "whenUnmet": self.when_unmet.value,
+        }
 
 
 async def create_rule(work: UnitOfWork, *, draft: RuleDraft) -> RuleSaved:
@@ -58,158 +99,161 @@ async def create_rule(work: UnitOfWork, *, draft: RuleDraft) -> RuleSaved:
     """
     work.principal.require_write(Scope.WRITE_RULES)
     await require_feature(work.sql, work.tenant_id)
-    name, content_ids, conditions = await _judge(work, draft)
+    problems = ProblemList()
+    name = _judged_name(problems, draft.name, ["name"])
+    content_ids = await judged(problems, judge_contents(work.sql, work.principal, draft.contents), [])
+    conditions = await judged(problems, judge_conditions(work.sql, work.principal, draft.conditions), [])
+    problems.raise_if_any()
+    rule = _Rule(name, draft.match, draft.when_unmet, tuple(content_ids), tuple(conditions))
     # From here on no change of a fact is under way that does not know the rule.
     await lock_rules(work)
+    return await _insert(work, rule, backfills=draft.backfills_existing_learners)
+
+
+async def duplicate_rule(
+    work: UnitOfWork, *, rule_id: int, name: str, changes: RuleChanges, backfills_existing_learners: bool
+) -> RuleSaved:
+    """Copy a rule under a new name, with changes, as a new rule that has enrolled nobody."""
+    work.principal.require_write(Scope.WRITE_RULES)
     await require_feature(work.sql, work.tenant_id)
-    await _require_room(work)
-    rule_id = await _insert(work, draft, name, content_ids, conditions)
-    await audit(
-        work,
-        ObjectType.RULE,
-        rule_id,
-        name,
-        [
-            FieldChange("name", None, name),
-            FieldChange("contents", None, list(content_ids)),
-            FieldChange("match", None, draft.match.value),
-            FieldChange("conditions", None, [_as_json(condition) for condition in conditions]),
-            FieldChange("whenUnmet", None, draft.when_unmet.value),
-        ],
-    )
+    await lock_rules(work)
+    original = await lock_rule(work, rule_id)
+    problems = ProblemList()
+    copied = await _judged_changes(work, problems, original, replace(changes, name=None))
+    copied = replace(copied, name=_judged_name(problems, name, ["name"]))
+    problems.raise_if_any()
+    return await _insert(work, copied, backfills=backfills_existing_learners)
+
+
+async def update_rule(
+    work: UnitOfWork,
+    *,
+    rule_id: int,
+    changes: RuleChanges,
+    expected_version: int | None,
+    backfills_existing_learners: bool,
+) -> RuleSaved:
+    """Change a rule; what the edit adds is backfilled or laid down, nobody leaves or enters by it (spec 3.13).
+
+    Raises RuleLocked when one part is fixed, and then changes nothing, and VersionConflict.
+    """
+    work.principal.require_write(Scope.WRITE_RULES)
+    await require_feature(work.sql, work.tenant_id)
+    await lock_rules(work)
+    before = await lock_rule(work, rule_id)
+    if expected_version is not None and before.edited_version > expected_version:
+        raise VersionConflict(current_version=before.version)
+    problems = ProblemList()
+    after = await _judged_changes(work, problems, before, changes)
+    _note_locked_parts(problems, before, after)
+    problems.raise_if_any()
+    fields = changed_fields(_as_it_is(before).as_json(), after.as_json())
+    if not fields:
+        return RuleSaved(rule_id, None, None)
+    await update_rule_row(work, rule_id, name=after.name, match=after.match, when_unmet=after.when_unmet)
+    await audit(work, ObjectType.RULE, rule_id, after.name, fields)
+    saved = await _work_on_edit(work, before, after, backfills=backfills_existing_learners)
+    version = await work.sql.value("SELECT version FROM rule WHERE tenant_id = $1 AND id = $2", work.tenant_id, rule_id)
+    await record_changes(work, ObjectType.RULE, [(rule_id, version)])
+    return saved
+
+
+async def _work_on_edit(work: UnitOfWork, before: LockedRule, after: _Rule, *, backfills: bool) -> RuleSaved:
+    """Store the parts of an edit and begin what follows from it."""
+    added = [content_id for content_id in after.content_ids if content_id not in before.content_ids]
+    removed = [content_id for content_id in before.content_ids if content_id not in after.content_ids]
+    await add_targets(work, before.id, added)
+    await remove_targets(work, before.id, removed)
+    has_other_conditions = (before.match, before.conditions) != (after.match, after.conditions)
     backfill_id = preparation_id = None
-    if draft.backfills_existing_learners:
-        backfill_id = await begin_backfill(work, rule_id, name)
+    if has_other_conditions:
+        # Their work was about who met the old conditions.
+        await cancel_jobs_of_rule(work, before.id)
+        await replace_conditions(work, before.id, after.match, after.conditions)
+        if backfills:
+            backfill_id = await begin_backfill(work, before.id, after.name, content_ids=after.content_ids)
+        else:
+            preparation_id = await begin_preparation(work, before.id, after.name)
+    elif added and backfills:
+        backfill_id = await begin_backfill(work, before.id, after.name, content_ids=added)
+    return RuleSaved(before.id, backfill_id, preparation_id)
+
+
+async def _insert(work: UnitOfWork, rule: _Rule, *, backfills: bool) -> RuleSaved:
+    """Store a new rule and begin what follows from it; the rules have to be locked."""
+    await require_feature(work.sql, work.tenant_id)
+    await require_room(work)
+    rule_id = await insert_rule(
+        work,
+        name=rule.name,
+        match=rule.match,
+        when_unmet=rule.when_unmet,
+        content_ids=rule.content_ids,
+        conditions=rule.conditions,
+    )
+    await audit(work, ObjectType.RULE, rule_id, rule.name, changed_fields({}, rule.as_json()))
+    backfill_id = preparation_id = None
+    if backfills:
+        backfill_id = await begin_backfill(work, rule_id, rule.name, content_ids=rule.content_ids)
     else:
-        preparation_id = await begin_preparation(work, rule_id, name)
-    version = await work.sql.value("SELECT version FROM rule WHERE id = $1 AND tenant_id = $2", rule_id, work.tenant_id)
+        preparation_id = await begin_preparation(work, rule_id, rule.name)
+    version = await work.sql.value("SELECT version FROM rule WHERE tenant_id = $1 AND id = $2", work.tenant_id, rule_id)
     await record_changes(work, ObjectType.RULE, [(rule_id, version)])
     return RuleSaved(rule_id, backfill_id, preparation_id)
 
 
-async def _judge(work: UnitOfWork, draft: RuleDraft) -> tuple[str, list[int], list[Condition]]:
-    problems = ProblemList()
-    name, content_ids, conditions = "", list[int](), list[Condition]()
+def _judged_name(problems: ProblemList, name: str, path: list[str]) -> str:
     try:
-        name = name_text(draft.name, path=["name"])
-    except Invalid as error:
+        return name_text(name, path=path)
+    except DomainError as error:
         problems.add(error)
-    try:
-        content_ids = await judge_contents(work.sql, work.principal, draft.contents)
-    except Exception as error:
-        problems.add_or_raise(error)
-    try:
-        conditions = await judge_conditions(work.sql, work.principal, draft.conditions)
-    except Exception as error:
-        problems.add_or_raise(error)
-    problems.raise_if_any()
-    return name, content_ids, conditions
+        return name
 
 
-async def judge_contents(
-    sql: Statements, principal: Principal, contents: Sequence[ContentKey], *, smallest: int = 1
-) -> list[int]:
-    """Return the IDs of at most 100 target contents, each once."""
-    if len(contents) < smallest:
-        raise Invalid("At least one content.", path=["contents"])
-    if len(contents) > MAX_CONTENTS:
-        raise TooManyItems(limit=MAX_CONTENTS, path=["contents"])
-    return list(dict.fromkeys(await resolve_contents(sql, principal, contents, path=["contents"])))
+def _as_it_is(rule: LockedRule) -> _Rule:
+    return _Rule(rule.name, rule.match, rule.when_unmet, rule.content_ids, rule.conditions)
 
 
-async def judge_conditions(
-    sql: Statements, principal: Principal, conditions: Sequence[ConditionInput]
-) -> list[Condition]:
-    """Return 1 to 20 conditions with everything they name resolved."""
-    if not conditions:
-        raise Invalid("At least one condition.", path=["conditions"])
-    if len(conditions) > MAX_CONDITIONS:
-        raise TooManyItems(limit=MAX_CONDITIONS, path=["conditions"])
-    return await resolve_conditions(sql, principal, conditions)
-
-
-async def _require_room(work: UnitOfWork) -> None:
-    row = (
-        await work.sql.fetch(
-            "SELECT rule_limit, (SELECT count(*) FROM rule WHERE tenant_id = $1 AND state <> 'DELETED') AS rule_count"
-            "  FROM tenant WHERE id = $1",
-            work.tenant_id,
-        )
-    )[0]
-    if row["rule_count"] >= row["rule_limit"]:
-        raise RuleLimitReached(limit=row["rule_limit"])
-
-
-async def _insert(
-    work: UnitOfWork, draft: RuleDraft, name: str, content_ids: Sequence[int], conditions: Sequence[Condition]
-) -> int:
-    compiled = compile_rule(draft.match, conditions)
-    try:
-        rule_id: int = await work.sql.value(
-            """
-            INSERT INTO rule (tenant_id, name, name_key, match, when_unmet, state, full_mask, negative_mask,
-                              is_met_by_default, has_enrolled, created_by_learner_id, created_by_service_account_id,
-                              created_at, updated_at, version, edited_version)
-            VALUES ($1, $2, $3, $4, $5, 'ACTIVE', $6, $7, $8, false, $9, $10, $11, $11, 1, 1) RETURNING id
-            """,
-            work.tenant_id,
-            name,
-            name_key(name),
-            draft.match.value,
-            draft.when_unmet.value,
-            compiled.full_mask,
-            compiled.negative_mask,
-            compiled.is_met_by_default,
-            work.principal.learner_id,
-            work.principal.service_account_id,
-            work.now,
-        )
-    except asyncpg.UniqueViolationError as error:
-        raise AlreadyExists(path=["name"]) from error
-    await work.sql.execute(
-        "INSERT INTO rule_target (rule_id, content_id, tenant_id, position, added_at)"
-        " SELECT $1, content_id, $3, position, $4"
-        "   FROM unnest($2::bigint[]) WITH ORDINALITY AS t (content_id, position)",
-        rule_id,
-        list(content_ids),
-        work.tenant_id,
-        work.now,
+async def _judged_changes(work: UnitOfWork, problems: ProblemList, rule: LockedRule, changes: RuleChanges) -> _Rule:
+    """Return the rule as it would be after the changes; notes what is wrong with them."""
+    sql, principal = work.sql, work.principal
+    name = rule.name if changes.name is None else _judged_name(problems, changes.name, ["changes", "name"])
+    added = await judged(
+        problems,
+        judge_contents(sql, principal, changes.add_contents, smallest=0, path=["changes", "addContents"]),
+        [],
     )
-    await work.sql.insert(
-        "rule_condition",
-        ["rule_id", "number", "tenant_id", "kind", "field_number", "operator", "status", "object_ids", "ref_values"],
-        [
-            (
-                rule_id,
-                number,
-                work.tenant_id,
-                condition.kind.value,
-                condition.field_number,
-                condition.operator.value if condition.operator else None,
-                condition.status.value if condition.status else None,
-                list(condition.object_ids),
-                list(condition.ref_values),
-            )
-            for number, condition in enumerate(conditions)
-        ],
+    removed = await judged(
+        problems,
+        judge_contents(sql, principal, changes.remove_contents, smallest=0, path=["changes", "removeContents"]),
+        [],
     )
-    await work.sql.insert(
-        "rule_atom",
-        ["rule_id", "tenant_id", "kind", "key", "value", "bit"],
-        [
-            (rule_id, work.tenant_id, atom.fact.kind.value, atom.fact.key, atom.fact.value, atom.bit)
-            for atom in compiled.atoms
-        ],
+    conditions = list(rule.conditions)
+    if changes.conditions is not None:
+        path = ["changes", "conditions"]
+        conditions = await judged(problems, judge_conditions(sql, principal, changes.conditions, path=path), conditions)
+    kept = [content_id for content_id in rule.content_ids if content_id not in removed]
+    content_ids = list(dict.fromkeys([*kept, *added]))
+    if not content_ids and not problems:
+        problems.add(Invalid("At least one content has to stay.", path=["changes", "removeContents"]))
+    if len(content_ids) > MAX_CONTENTS:
+        problems.add(TooManyItems(limit=MAX_CONTENTS, path=["changes", "addContents"]))
+    return _Rule(
+        name,
+        rule.match if changes.match is None else changes.match,
+        rule.when_unmet if changes.when_unmet is None else changes.when_unmet,
+        tuple(content_ids),
+        tuple(conditions),
     )
-    return rule_id
 
 
-def _as_json(condition: Condition) -> dict[str, object]:
-    return {
-        "kind": condition.kind.value,
-        "objects": list(condition.object_ids),
-        "status": condition.status.value if condition.status else None,
-        "field": condition.field_number,
-        "operator": condition.operator.value if condition.operator else None,
-        "values": list(condition.ref_values),
-    }
+def _note_locked_parts(problems: ProblemList, before: LockedRule, after: _Rule) -> None:
+    """Note what of an edit is fixed because the rule has enrolled somebody."""
+    if not before.has_enrolled:
+        return
+    if set(before.content_ids) - set(after.content_ids):
+        problems.add(RuleLocked(path=["changes", "removeContents"]))
+    if before.conditions != after.conditions:
+        problems.add(RuleLocked(path=["changes", "conditions"]))
+    if before.match != after.match:
+        problems.add(RuleLocked(path=["changes", "match"]))

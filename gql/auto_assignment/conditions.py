@@ -1,6 +1,6 @@
 """The conditions of a rule as types: one for each kind, in a union."""
 
-from typing import Annotated, Union
+from typing import Annotated, Any, Union
 
 import strawberry
 
@@ -115,7 +115,7 @@ RuleCondition = Annotated[
     strawberry.union("RuleCondition", description="Condition of a rule."),
 ]
 
-_TYPES = {
+_TYPES: dict[ConditionKind, Any] = {
     ConditionKind.CONTENT_STATUS: ContentStatusCondition,
     ConditionKind.SUBLICENSE: SublicenseCondition,
     ConditionKind.CLIENT: ClientCondition,
@@ -127,4 +127,5 @@ _TYPES = {
 
 def condition_of(condition: Condition) -> RuleCondition:
     """Return a condition as the type of its kind."""
-    return _TYPES[condition.kind](condition=condition)  # type: ignore[abstract,no-any-return]
+    converted: RuleCondition = _TYPES[condition.kind](condition=condition)
+    return converted

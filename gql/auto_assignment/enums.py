@@ -1,10 +1,7 @@
 """Enums of rules."""
 
-from enum import Enum
-
-import strawberry
-
 from domain.auto_assignment.conditions import RefOperator
+from domain.auto_assignment.errors import RulePart
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
 from gql.enums import publish_enum
 
@@ -32,16 +29,14 @@ publish_enum(
         "NOT_EQUALS": "Equal to none of the values; a learner without a value meets it.",
     },
 )
-
-
-@strawberry.enum(description="Parts of a rule.")
-class RulePart(Enum):
-    """Parts of a rule."""
-
-    NAME = strawberry.enum_value("NAME", description="The name.")
-    ADD_CONTENTS = strawberry.enum_value("ADD_CONTENTS", description="Adding contents.")
-    REMOVE_CONTENTS = strawberry.enum_value("REMOVE_CONTENTS", description="Removing contents.")
-    CONDITIONS = strawberry.enum_value("CONDITIONS", description="The conditions and how they combine.")
-    WHEN_UNMET = strawberry.enum_value(
-        "WHEN_UNMET", description="What happens to learners who no longer meet the conditions."
-    )
+publish_enum(
+    RulePart,
+    description="Parts of a rule.",
+    values={
+        "NAME": "The name.",
+        "ADD_CONTENTS": "Adding contents.",
+        "REMOVE_CONTENTS": "Removing contents.",
+        "CONDITIONS": "The conditions and how they combine.",
+        "WHEN_UNMET": "What happens to learners who no longer meet the conditions.",
+    },
+)

@@ -8,13 +8,14 @@ from strawberry import ID
 from domain.auto_assignment.condition_input import ConditionInput
 from domain.auto_assignment.conditions import ConditionKind, RefOperator
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
-from domain.auto_assignment.rule_editing import RuleDraft
+from domain.auto_assignment.rule_editing import RuleChanges, RuleDraft
 from domain.enrollments.models import EnrollmentStatus
 from domain.foundation.errors import Invalid, ProblemList
 from gql import ids
 from gql.auto_assignment import enums  # noqa: F401 - publishes the enums that the inputs below use
 from gql.content.inputs import LearningContentKeyInput, content_keys
-from gql.mutations import MutationInput
+from gql.context import MutationInput
+from gql.mutations import UpdateInput
 
 
 @strawberry.input(description="Condition on the status of contents.")
@@ -68,13 +69,15 @@ _PLACES = (
 )
 
 
-def condition_inputs(conditions: Sequence[RuleConditionInput]) -> list[ConditionInput]:
+def condition_inputs(
+    conditions: Sequence[RuleConditionInput], *, path: Sequence[str] = ("conditions",)
+) -> list[ConditionInput]:
     """Return the conditions for the domain; raises NotFound for IDs that can name no such object, all together."""
     problems = ProblemList()
     converted: list[ConditionInput] = []
     for number, condition in enumerate(conditions):
         try:
-            converted.append(_condition_input(condition, ["conditions", str(number)]))
+            converted.append(_condition_input(condition, [*path, str(number)]))
         except Exception as error:
             problems.add_or_raise(error)
     problems.raise_if_any()
@@ -153,3 +156,98 @@ class CreateAutoAssignmentRuleInput(MutationInput):
             when_unmet=self.when_unmet,
             backfills_existing_learners=self.backfills_existing_learners,
         )
+
+
+@strawberry.input(description="Changes of a rule; fields left out stay.")
+class AutoAssignmentRuleChangesInput:
+    """Changes of a rule."""
+
+    name: str | None = strawberry.field(default=None, description="New internal name.")
+    add_contents: list[LearningContentKeyInput] | None = strawberry.field(default=None, description="Contents to add.")
+    remove_contents: list[LearningContentKeyInput] | None = strawberry.field(
+        default=None, description="Contents to remove; only while the rule has enrolled nobody."
+    )
+    match: ConditionMatch | None = strawberry.field(
+        default=None, description="How the conditions combine; only while the rule has enrolled nobody."
+    )
+    conditions: list[RuleConditionInput] | None = strawberry.field(
+        default=None, description="All conditions from now on; only while the rule has enrolled nobody."
+    )
+    when_unmet: UnmetPolicy | None = strawberry.field(
+        default=None,
+        description="What happens to learners who no longer meet the conditions; can be changed at any time.",
+    )
+
+    def changes(self) -> RuleChanges:
+        """Return the changes for the domain; raises all problems of their keys together."""
+        problems = ProblemList()
+        added, removed = [], []
+        conditions: list[ConditionInput] | None = None
+        try:
+            added = content_keys(self.add_contents or [], path=["changes", "addContents"])
+        except Exception as error:
+            problems.add_or_raise(error)
+        try:
+            removed = content_keys(self.remove_contents or [], path=["changes", "removeContents"])
+        except Exception as error:
+            problems.add_or_raise(error)
+        if self.conditions is not None:
+            try:
+                conditions = condition_inputs(self.conditions, path=["changes", "conditions"])
+            except Exception as error:
+                problems.add_or_raise(error)
+        problems.raise_if_any()
+        return RuleChanges(
+            name=self.name,
+            add_contents=added,
+            remove_contents=removed,
+            match=self.match,
+            conditions=conditions,
+            when_unmet=self.when_unmet,
+        )
+
+
+@strawberry.input(description="Input of updateAutoAssignmentRule.")
+class UpdateAutoAssignmentRuleInput(UpdateInput):
+    """Rule to change."""
+
+    id: ID = strawberry.field(description="Rule to change.")
+    changes: AutoAssignmentRuleChangesInput = strawberry.field(description="What to change; fields left out stay.")
+    backfills_existing_learners: bool = strawberry.field(
+        default=True,
+        description="Whether existing learners who meet the conditions are enrolled now in what the edit adds; an edit "
+        "that adds nothing enrolls nobody.",
+    )
+
+
+@strawberry.input(description="Input of duplicateAutoAssignmentRule.")
+class DuplicateAutoAssignmentRuleInput(MutationInput):
+    """Rule to copy."""
+
+    id: ID = strawberry.field(description="Rule to copy.")
+    name: str = strawberry.field(description="Internal name of the copy.")
+    changes: AutoAssignmentRuleChangesInput | None = strawberry.field(
+        default=None, description="What shall differ from the original."
+    )
+    backfills_existing_learners: bool = strawberry.field(
+        default=True, description="Whether existing learners who meet the conditions are enrolled now."
+    )
+
+
+@strawberry.input(description="Input of deleteAutoAssignmentRule.")
+class DeleteAutoAssignmentRuleInput(MutationInput):
+    """Rule to delete."""
+
+    id: ID = strawberry.field(description="Rule to delete.")
+    revokes_access: bool = strawberry.field(
+        default=False,
+        description="Whether learners lose the access that only this rule gave; what others gave too, or an open task "
+        "needs, stays.",
+    )
+
+
+@strawberry.input(description="Input of backfillAutoAssignmentRule.")
+class BackfillAutoAssignmentRuleInput(MutationInput):
+    """Rule to backfill."""
+
+    id: ID = strawberry.field(description="Rule to backfill.")

@@ -47,6 +47,7 @@ class AutoAssignmentQuery:
         self, info: Info, input: Annotated[AutoAssignmentRulePreviewInput, PREVIEW_INPUT]
     ) -> AutoAssignmentRulePreview | None:
         """Preview a rule."""
+        info.context.principal.require_reading_all()
         return AutoAssignmentRulePreview(
             preview=await preview_rule(
                 info.context.reads,

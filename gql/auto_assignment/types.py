@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from domain.auto_assignment.errors import RulePart, editable_parts
 from domain.auto_assignment.models import ConditionMatch, RuleState, UnmetPolicy
 from domain.auto_assignment.preview import RulePreview
 from domain.auto_assignment.queries import (
@@ -23,7 +24,6 @@ from gql import ids
 from gql.actors import load_actor
 from gql.arguments import After, First
 from gql.auto_assignment.conditions import RuleCondition, condition_of
-from gql.auto_assignment.enums import RulePart
 from gql.background_jobs.types import BackgroundJob
 from gql.content.types import LearningContent, load_contents
 from gql.context import Info
@@ -33,8 +33,6 @@ from gql.people.types import Learner, LearnerConnection, LearnerEdge
 
 if TYPE_CHECKING:
     from gql.enrollments.types import ContentActionConnection
-
-_ALWAYS_EDITABLE = [RulePart.NAME, RulePart.ADD_CONTENTS]
 
 
 @strawberry.type(description="Rule that enrolls every learner who meets its conditions.")
@@ -93,8 +91,7 @@ class AutoAssignmentRule(Node):
     @strawberry.field(description="Parts of the rule that can be changed now.")
     def editable_parts(self) -> list[RulePart]:
         """Tell what a first enrollment has left open."""
-        unlocked = [] if self.has_enrolled_learners else [RulePart.REMOVE_CONTENTS, RulePart.CONDITIONS]
-        return [*_ALWAYS_EDITABLE, *unlocked, RulePart.WHEN_UNMET]
+        return editable_parts(has_enrolled=self.has_enrolled_learners)
 
     @strawberry.field(description="Number of learners who have access through the rule now.")
     async def enrolled_learner_count(self, info: Info) -> int:
