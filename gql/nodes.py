@@ -14,6 +14,7 @@ from gql.context import Info
 from gql.enrollments.queries import NODES as ENROLLMENTS_NODES
 from gql.ids import decode
 from gql.interfaces import Node
+from gql.people.queries import NODES as PEOPLE_NODES
 from gql.tenants.queries import NODES as TENANTS_NODES
 
 MAX_IDS = 100
@@ -21,6 +22,7 @@ MAX_IDS = 100
 #: By prefix of the ID: finds what the viewer may see under it, or None.
 NODES: dict[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     **TENANTS_NODES,
+    **PEOPLE_NODES,
     **AUDIT_LOG_NODES,
     **BACKGROUND_JOBS_NODES,
     **CONTENT_NODES,
@@ -39,9 +41,7 @@ async def find_node(info: Info, id: str) -> Node | None:
 class NodesQuery:
     """Fields that reach any object."""
 
-    @strawberry.field(
-        description="Any object by its ID, or null when it does not exist or the viewer may not see it."
-    )
+    @strawberry.field(description="Any object by its ID, or null when it does not exist or the viewer may not see it.")
     async def node(self, info: Info, id: ObjectId) -> Node | None:
         """Find one object."""
         return await find_node(info, id)

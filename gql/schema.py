@@ -34,6 +34,8 @@ from gql.enrollments.queries import EnrollmentsQuery
 from gql.failures import BAD_REQUEST, publish
 from gql.limits import MAX_TOKENS, RULES
 from gql.nodes import NodesQuery
+from gql.people.mutations import PeopleMutation
+from gql.people.queries import PeopleQuery
 from gql.scalars import SCALARS
 from gql.tenants.mutations import TenantsMutation
 from gql.tenants.queries import TenantsQuery
@@ -51,7 +53,7 @@ QUERY_TIMEOUT = 10.0
     "is null\nonly together with such an error; a single lookup is null also when there is nothing that the viewer may "
     "see."
 )
-class Query(TenantsQuery, AuditLogQuery, NodesQuery, BackgroundJobsQuery, ContentQuery, EnrollmentsQuery):
+class Query(TenantsQuery, AuditLogQuery, NodesQuery, BackgroundJobsQuery, ContentQuery, EnrollmentsQuery, PeopleQuery):
     """All queries."""
 
 
@@ -62,7 +64,7 @@ class Query(TenantsQuery, AuditLogQuery, NodesQuery, BackgroundJobsQuery, Conten
     "of that\nfield; in a payload with errors, results are null and lists are empty. Null for an input field whose "
     "description gives\nnull no meaning counts as left out."
 )
-class Mutation(TenantsMutation, ContentMutation, EnrollmentsMutation):
+class Mutation(TenantsMutation, ContentMutation, EnrollmentsMutation, PeopleMutation):
     """All mutations."""
 
 
@@ -76,7 +78,7 @@ class OperationChecks(SchemaExtension):
         assert document is not None
         operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
         # Strawberry would run the first one.
-        if len(operations) > 1 and context.operation_name is None:
+        if len(operations) > 1 and context.provided_operation_name is None:
             raise GraphQLError(
                 "The document has several operations: say which one by `operationName`.",
                 extensions={"code": BAD_REQUEST},
