@@ -36,7 +36,12 @@ class Caller:
 
 
 def issue_token(
-    settings: Settings, *, tenant: str, now: datetime, lifetime: timedelta, learner_id: int | None = None,
+    settings: Settings,
+    *,
+    tenant: str,
+    now: datetime,
+    lifetime: timedelta,
+    learner_id: int | None = None,
     email: str | None = None,
 ) -> str:
     """Return a token for a person, named by ID or by email address."""

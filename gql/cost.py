@@ -153,7 +153,9 @@ class _Counter:
         if "first" in parent.fields[name].args:
             first = self._argument(node, "first")
             # What is out of range is refused where it is used.
-            return first if isinstance(first, int) and first > 0 else int(parent.fields[name].args["first"].default_value)
+            return (
+                first if isinstance(first, int) and first > 0 else int(parent.fields[name].args["first"].default_value)
+            )
         if name == "results" and self._row_count is not None:
             return self._row_count
         return LIST_LENGTHS.get((parent.name, name), LIST_LENGTH)
@@ -204,6 +206,3 @@ class NodeBudget(SchemaExtension):
         if actual > MAX_NODES:
             raise too_expensive("nodes", limit=MAX_NODES, actual=actual)
         yield
-
-
-

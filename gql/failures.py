@@ -99,6 +99,4 @@ def _publish_early(error: GraphQLError) -> GraphQLError:
         return limited or GraphQLError(
             error.message, source=error.source, positions=error.positions, extensions={"code": PARSE_FAILED}
         )
-    return GraphQLError(
-        _ECHO.sub(".", error.message), nodes=error.nodes, extensions={"code": VALIDATION_FAILED}
-    )
+    return GraphQLError(_ECHO.sub(".", error.message), nodes=error.nodes, extensions={"code": VALIDATION_FAILED})

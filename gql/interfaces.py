@@ -7,7 +7,7 @@ from strawberry import ID
 @strawberry.interface(
     description="Object that can be fetched again by its ID. IDs are opaque, typed, never reused, and stable across "
     "renames.\nWhere an argument or input field expects the ID of one known type, `ext:` followed by the ID in the "
-    "partner's system is\naccepted too (`departmentIds: [\"ext:4711\"]`); `node` and `nodes` take only our IDs, and "
+    'partner\'s system is\naccepted too (`departmentIds: ["ext:4711"]`); `node` and `nodes` take only our IDs, and '
     "results carry only ours."
 )
 class Node:

@@ -19,7 +19,6 @@ from graphql import (
     OperationType,
     SelectionSetNode,
 )
-from graphql.validation import MaxIntrospectionDepthRule
 
 TOO_EXPENSIVE = "QUERY_TOO_EXPENSIVE"
 
@@ -60,10 +59,15 @@ class DocumentLimits(ASTValidationRule):
                 count = sum(1 for _ in _root_fields(operation.selection_set, depths.fragments))
                 self._check("mutations", count, MAX_MUTATIONS, operation)
         fields = list(_nodes(document))
-        self._check("aliases", sum(isinstance(node, FieldNode) and node.alias is not None for node in fields),
-                    MAX_ALIASES, document)
-        self._check("directives", sum(len(getattr(node, "directives", None) or ()) for node in fields),
-                    MAX_DIRECTIVES, document)
+        self._check(
+            "aliases",
+            sum(isinstance(node, FieldNode) and node.alias is not None for node in fields),
+            MAX_ALIASES,
+            document,
+        )
+        self._check(
+            "directives", sum(len(getattr(node, "directives", None) or ()) for node in fields), MAX_DIRECTIVES, document
+        )
 
     def _check(self, what: str, actual: int, limit: int, node: Any) -> None:
         if actual > limit:
@@ -130,4 +134,5 @@ def _nodes(document: DocumentNode) -> Iterator[Any]:
         pending.extend(getattr(node, "variable_definitions", None) or ())
 
 
-RULES: list[type[ASTValidationRule]] = [DocumentLimits, MaxIntrospectionDepthRule]
+#: Besides those that graphql-core recommends, one of which bounds introspection.
+RULES: list[type[ASTValidationRule]] = [DocumentLimits]

@@ -113,9 +113,7 @@ class Connection(Generic[NodeT, EdgeT]):
 class LiveConnection(Connection[NodeT, EdgeT], Generic[NodeT, EdgeT]):
     """Page of a list that has a stream of its changes."""
 
-    @strawberry.field(
-        description="Position of the change feed read before the page was: subscribe with it as `after`."
-    )
+    @strawberry.field(description="Position of the change feed read before the page was: subscribe with it as `after`.")
     async def change_cursor(self, info: Info) -> str:
         """Return where a stream that follows this operation begins."""
         return await info.context.change_cursor()

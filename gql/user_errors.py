@@ -68,9 +68,7 @@ class UserError:
     code: UserErrorCode = strawberry.field(
         description="Stable, machine-readable cause. New codes can be added: treat an unknown one as INVALID."
     )
-    message: str = strawberry.field(
-        description="Explanation in English for developers and logs; not for parsing."
-    )
+    message: str = strawberry.field(description="Explanation in English for developers and logs; not for parsing.")
     path: list[str] = strawberry.field(
         description='Path to the offending input, e.g. `["input", "reminders", "1", "daysBeforeDue"]`; empty when it '
         "concerns the whole input."

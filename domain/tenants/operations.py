@@ -58,9 +58,7 @@ async def create_tenant(*, now: datetime, slug: str, name: str, time_zone: str) 
 
     async def insert(work: UnitOfWork) -> None:
         try:
-            tenant = await Tenant.create(
-                id=tenant_id, slug=slug, name=clean_name, time_zone=time_zone, created_at=now
-            )
+            tenant = await Tenant.create(id=tenant_id, slug=slug, name=clean_name, time_zone=time_zone, created_at=now)
         except (IntegrityError, asyncpg.UniqueViolationError) as error:
             raise AlreadyExists(path=["slug"]) from error
         await work.sql.execute("INSERT INTO feed_head (tenant_id, position) VALUES ($1, 0)", tenant_id)
@@ -88,9 +86,7 @@ async def update_tenant(work: UnitOfWork, *, changes: TenantChanges, expected_ve
         tenant.accepts_learner_progress = wanted.get("acceptsLearnerProgress", tenant.accepts_learner_progress)
         labels = {key.removeprefix(_LABEL): label for key, label in wanted.items() if key.startswith(_LABEL)}
         tenant.ref_labels = {**tenant.ref_labels, **labels}
-        await _save_edit(
-            tenant, "name", "time_zone", "minimum_lead_days", "accepts_learner_progress", "ref_labels"
-        )
+        await _save_edit(tenant, "name", "time_zone", "minimum_lead_days", "accepts_learner_progress", "ref_labels")
         await _note_change(work, tenant, before, wanted)
     return work.tenant_id
 
@@ -217,8 +213,6 @@ async def _save_edit(tenant: Tenant, *columns: str) -> None:
     await tenant.save(update_fields=[*columns, "version", "edited_version"])
 
 
-async def _note_change(
-    work: UnitOfWork, tenant: Tenant, before: Mapping[str, Any], after: Mapping[str, Any]
-) -> None:
+async def _note_change(work: UnitOfWork, tenant: Tenant, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     await audit(work, ObjectType.TENANT, tenant.id, tenant.name, changed_fields(before, after))
     await record_changes(work, ObjectType.TENANT, [(tenant.id, tenant.version)])

@@ -33,9 +33,7 @@ def hash_api_key(key: str) -> bytes:
     return hashlib.sha256(key.encode()).digest()
 
 
-async def create_service_account(
-    work: UnitOfWork, *, name: str, scopes: Sequence[Scope], key_hash: bytes
-) -> int:
+async def create_service_account(work: UnitOfWork, *, name: str, scopes: Sequence[Scope], key_hash: bytes) -> int:
     """Create a service account and return its ID. Needs ADMIN. Raises AlreadyExists for the name, Invalid."""
     require_admin(work)
     if len(scopes) > MAX_SCOPES:
@@ -55,9 +53,7 @@ async def create_service_account(
         )
     except (IntegrityError, asyncpg.UniqueViolationError) as error:
         raise AlreadyExists(path=["name"]) from error
-    await audit(
-        work, ObjectType.SERVICE_ACCOUNT, account.id, name, changed_fields({}, {"name": name, "scopes": given})
-    )
+    await audit(work, ObjectType.SERVICE_ACCOUNT, account.id, name, changed_fields({}, {"name": name, "scopes": given}))
     await record_changes(work, ObjectType.SERVICE_ACCOUNT, [(account.id, _CREATED)])
     account_id: int = account.id
     return account_id

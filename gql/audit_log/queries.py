@@ -26,9 +26,7 @@ class AuditEntryFilterInput:
     object_ids: list[ID] | None = strawberry.field(default=None, description="Objects that were changed.")
     actor_ids: list[ID] | None = strawberry.field(default=None, description="Accounts that changed them.")
     occurred_from: datetime | None = strawberry.field(default=None, description="Earliest timestamp.")
-    occurred_before: datetime | None = strawberry.field(
-        default=None, description="Timestamp before which it happened."
-    )
+    occurred_before: datetime | None = strawberry.field(default=None, description="Timestamp before which it happened.")
 
     def to_filter(self) -> AuditFilter:
         """Return the filter with keys instead of IDs; raises Invalid for an ID that can be none of them."""

@@ -32,9 +32,7 @@ def _as_json(value: Any) -> str | None:
     return None if value is None else json.dumps(value, ensure_ascii=False)
 
 
-@strawberry.type(
-    description="Entry of the audit log. Never changed, never deleted; erasure blanks personal values."
-)
+@strawberry.type(description="Entry of the audit log. Never changed, never deleted; erasure blanks personal values.")
 class AuditEntry(Node):
     """Entry of the audit log."""
 
@@ -56,9 +54,7 @@ class AuditEntry(Node):
             object_id=encode(PREFIXES[ObjectType(row.object_type)], row.object_id),
             object_name=row.object_name,
             changes=[
-                FieldChange(
-                    field=change["field"], before=_as_json(change["before"]), after=_as_json(change["after"])
-                )
+                FieldChange(field=change["field"], before=_as_json(change["before"]), after=_as_json(change["after"]))
                 for change in row.changes
             ],
             occurred_at=row.occurred_at,

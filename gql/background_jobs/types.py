@@ -43,6 +43,7 @@ publish_enum(
     },
 )
 
+
 @strawberry.type(
     description="Work done outside the request; small work is done inside it and is reported here as SUCCEEDED."
 )
@@ -54,14 +55,10 @@ class BackgroundJob(Node):
     total_count: int | None = strawberry.field(description="Items to process; null until counted.")
     processed_count: int = strawberry.field(description="Items processed so far, failed ones included.")
     failed_count: int = strawberry.field(description="Items that failed.")
-    subject_name: str | None = strawberry.field(
-        description="Name of the subject at the time; null when there is none."
-    )
+    subject_name: str | None = strawberry.field(description="Name of the subject at the time; null when there is none.")
     failure_reason: str | None = strawberry.field(description="Why the job was given up; null unless FAILED.")
     created_at: datetime = strawberry.field(description="Timestamp of when the job was asked for.")
-    finished_at: datetime | None = strawberry.field(
-        description="Timestamp of when the job ended; null while it runs."
-    )
+    finished_at: datetime | None = strawberry.field(description="Timestamp of when the job ended; null while it runs.")
     version: int = strawberry.field(description="Version of the job; grows with every change.")
     row: strawberry.Private[JobRow]
 

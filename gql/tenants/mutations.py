@@ -92,9 +92,7 @@ class TenantsMutation(ServiceAccountsMutation):
     """Mutations of the tenant."""
 
     @mutation("Changes the settings of the tenant. Needs ADMIN.")
-    async def update_tenant(
-        self, info: Info, input: Annotated[UpdateTenantInput, INPUT]
-    ) -> UpdateTenantPayload | None:
+    async def update_tenant(self, info: Info, input: Annotated[UpdateTenantInput, INPUT]) -> UpdateTenantPayload | None:
         """Change the settings."""
         changes = input.changes.to_changes()
         done = await info.context.perform(

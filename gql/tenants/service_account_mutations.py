@@ -32,9 +32,7 @@ class CreateServiceAccountInput(MutationInput):
 class CreateServiceAccountPayload(Payload):
     """Payload of createServiceAccount."""
 
-    service_account: ServiceAccount | None = strawberry.field(
-        default=None, description="Service account as created."
-    )
+    service_account: ServiceAccount | None = strawberry.field(default=None, description="Service account as created.")
     api_key: str | None = strawberry.field(default=None, description="API key, shown this once.")
 
 
@@ -76,9 +74,7 @@ class ServiceAccountsMutation:
             return account_id
 
         done = await info.context.perform("createServiceAccount", input, create, int)
-        return CreateServiceAccountPayload(
-            service_account=await ServiceAccount.load(info, done.result), api_key=shown
-        )
+        return CreateServiceAccountPayload(service_account=await ServiceAccount.load(info, done.result), api_key=shown)
 
     @mutation("Revokes a service account; its key stops working at once. Needs ADMIN.")
     async def revoke_service_account(
@@ -87,9 +83,7 @@ class ServiceAccountsMutation:
         """Revoke a service account."""
 
         async def revoke(work: UnitOfWork) -> int:
-            return await revoke_service_account(
-                work, account_id=get_own_key(SERVICE_ACCOUNT, input.id, path=["id"])
-            )
+            return await revoke_service_account(work, account_id=get_own_key(SERVICE_ACCOUNT, input.id, path=["id"]))
 
         done = await info.context.perform("revokeServiceAccount", input, revoke, int)
         return RevokeServiceAccountPayload(service_account=await ServiceAccount.load(info, done.result))

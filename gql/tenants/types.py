@@ -53,9 +53,7 @@ class TenantLimits:
         description="From this many learners on, rule work is done in a background job (100)."
     )
     preview_sample_size: int = strawberry.field(description="Largest number of learners in a rule preview (100).")
-    minimum_lead_days: int = strawberry.field(
-        description="Smallest number of days between today and a due date."
-    )
+    minimum_lead_days: int = strawberry.field(description="Smallest number of days between today and a due date.")
     reminders_per_task: int = strawberry.field(description="Largest number of reminders of one task.")
 
 

@@ -20,9 +20,7 @@ class Viewer:
     """The caller."""
 
     role: Role | None = strawberry.field(description="Role of the caller; null for service accounts.")
-    scopes: list[Scope] = strawberry.field(
-        description="What the caller may do as a service account; empty for people."
-    )
+    scopes: list[Scope] = strawberry.field(description="What the caller may do as a service account; empty for people.")
 
     @classmethod
     def of(cls, principal: Principal) -> "Viewer":
@@ -38,9 +36,7 @@ class Viewer:
         return actor
 
     @strawberry.field(description="Learner record of the caller; null for service accounts.")
-    async def learner(
-        self, info: Info
-    ) -> Annotated["Learner", strawberry.lazy("gql.people.types")] | None:
+    async def learner(self, info: Info) -> Annotated["Learner", strawberry.lazy("gql.people.types")] | None:
         """Load the learner."""
         from gql.people.types import Learner
 

@@ -1,0 +1,130 @@
+"""What a document may ask for. Each limit is tried at its edge and, where values matter, twice with different ones."""
+
+from typing import Any
+
+import pytest
+from graphql import parse
+
+from gql.cost import count_nodes
+from gql.schema import schema
+from tests.support.api import ApiClient
+
+
+async def refusal(client: ApiClient, document: str, **variables: Any) -> dict[str, Any]:
+    """Return the extensions of the one error that a document is refused with."""
+    result = await client.execute(document, **variables)
+    assert "data" not in result
+    (error,) = result["errors"]
+    extensions: dict[str, Any] = error["extensions"]
+    return extensions
+
+
+async def test_a_document_has_at_most_1000_tokens(as_admin: ApiClient) -> None:
+    """Longer ones are not even parsed to the end."""
+    # Twelve tokens around the items of the list.
+    just_right = f"{{ nodes(ids: [{'0 ' * 988}]) {{ id }} }}"
+    assert await as_admin.errors(just_right) == ["TOO_MANY_ITEMS"]
+    too_long = f"{{ nodes(ids: [{'0 ' * 989}]) {{ id }} }}"
+    assert await refusal(as_admin, too_long) == {"code": "QUERY_TOO_EXPENSIVE", "limit": 1000}
+
+
+async def test_a_document_has_at_most_30_aliases(as_admin: ApiClient) -> None:
+    """The same field under many names is many times the work."""
+    aliases = [f"a{number}: name" for number in range(30)]
+    assert len(await as_admin.value(f"{{ tenant {{ {' '.join(aliases)} }} }}")) == 30
+    assert await refusal(as_admin, f"{{ tenant {{ {' '.join(aliases)} more: name }} }}") == {
+        "code": "QUERY_TOO_EXPENSIVE",
+        "limit": 30,
+        "actual": 31,
+    }
+
+
+async def test_a_document_has_at_most_10_directives(as_admin: ApiClient) -> None:
+    """Directives are counted wherever they stand."""
+    directives = " ".join(["name @include(if: true)"] * 10)
+    assert await as_admin.value(f"{{ tenant {{ {directives} }} }}") == {"name": "Acme"}
+    assert (await refusal(as_admin, f"{{ tenant @skip(if: false) {{ {directives} }} }}"))["limit"] == 10
+
+
+async def test_a_document_has_at_most_5_mutations(as_admin: ApiClient) -> None:
+    """Fragments hide none of them, and nothing of a refused document happens."""
+    one = "setTenantFeature(input: {feature: AUTO_ASSIGNMENT, isEnabled: false}) { tenant { id } }"
+    five = " ".join(f"m{number}: {one}" for number in range(5))
+    assert len(await as_admin.run(f"mutation {{ {five} }}")) == 5
+    hidden = f"mutation {{ ...Four ... on Mutation {{ a: {one} b: {one} }} }} fragment Four on Mutation {{ {five} }}"
+    assert await refusal(as_admin, hidden) == {"code": "QUERY_TOO_EXPENSIVE", "limit": 5, "actual": 7}
+
+
+def nested(levels: int, inside: str) -> str:
+    """Return a query that is `levels` deep; jobs lead to jobs through their subjects."""
+    opening = "... on BackgroundJob { subject { "
+    return '{ node(id: "x") { ' + opening * levels + inside + " } }" * levels + " } }"
+
+
+async def test_a_document_is_at_most_12_levels_deep(as_admin: ApiClient) -> None:
+    """Fields count, fragments do not, and a fragment in a fragment hides nothing."""
+    assert await as_admin.value(nested(10, "id")) is None
+    assert await refusal(as_admin, nested(11, "id")) == {"code": "QUERY_TOO_EXPENSIVE", "limit": 12, "actual": 13}
+    hidden = nested(10, "...Deep") + " fragment Deep on Node { ... on BackgroundJob { subject { id } } }"
+    assert (await refusal(as_admin, hidden))["actual"] == 13
+
+
+async def test_introspection_has_its_own_limit(as_admin: ApiClient) -> None:
+    """The query that tools send is deeper than others may be; lists within lists of it are refused."""
+    from graphql import get_introspection_query
+
+    assert (await as_admin.value(get_introspection_query()))["queryType"]["name"] == "Query"
+    bomb = "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }"
+    assert await as_admin.errors(bomb) == ["GRAPHQL_VALIDATION_FAILED"]
+
+
+JOBS = "query ($first: Int! = 50) { backgroundJobs(first: $first) { nodes { id startedBy { ...Who } } } }"
+WHO = " fragment Who on Actor { id }"
+
+
+@pytest.mark.parametrize(
+    ("document", "variables", "expected"),
+    [
+        ("{ tenant { name } }", {}, 1),
+        ("{ tenant { limits { minimumLeadDays } refFields { label } } }", {}, 1 + 1 + 5),
+        ("{ backgroundJobs { totalCount } }", {}, 25),
+        (JOBS + WHO, {}, 50 * 2),
+        (JOBS + WHO, {"first": 100}, 100 * 2),
+        (
+            "{ backgroundJobs(first: 10) { nodes { startedBy { id } } edges { cursor node { startedBy { id } subject "
+            "{ id } } } pageInfo { endCursor } } }",
+            {},
+            10 * 3,
+        ),
+        ('{ nodes(ids: ["a", "b", "c"]) { id } }', {}, 3),
+        ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ["a"] * 7}, 7),
+        (
+            'query { node(id: "x") { ... on Tenant { limits { minimumLeadDays } refFields { label } } '
+            "... on BackgroundJob { startedBy { id } } } }",
+            {},
+            1 + 6,
+        ),
+    ],
+)
+def test_objects_are_counted_as_the_contract_says(document: str, variables: dict[str, Any], expected: int) -> None:
+    """Once per parent; a connection its `first`; edges and nodes together; a union as its largest member."""
+    parsed = parse(document)
+    operation: Any = parsed.definitions[0]
+    assert count_nodes(schema()._schema, parsed, operation, variables) == expected
+
+
+EXPENSIVE = """
+query ($first: Int!) {
+  a: auditEntries(first: $first) { nodes { actor { id } object { ...Job } changes { field } } }
+  b: auditEntries(first: $first) { nodes { actor { id } object { ...Job } changes { field } } }
+  c: auditEntries(first: $first) { nodes { actor { id } object { ...Job } changes { field } } }
+  d: auditEntries(first: $first) { nodes { actor { id } object { ...Job } changes { field } } }
+}
+fragment Job on BackgroundJob { startedBy { id } subject { ... on BackgroundJob { startedBy { id } subject { id } } } }
+"""
+
+
+async def test_an_operation_asks_for_at_most_10000_objects(as_admin: ApiClient) -> None:
+    """Values of variables decide, also the second time, when the validation comes from its cache."""
+    for _ in range(2):
+        assert set(await as_admin.run(EXPENSIVE, first=5)) == {"a", "b", "c", "d"}
