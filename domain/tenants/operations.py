@@ -94,8 +94,6 @@ async def update_tenant(work: UnitOfWork, *, changes: TenantChanges, expected_ve
 async def set_auto_assignment(work: UnitOfWork, *, is_enabled: bool) -> int:
     """Switch Auto Assignment on or off and return the tenant's ID. Needs ADMIN."""
     require_admin(work)
-    if not is_enabled:
-        await _lock_running_jobs(work)
     # While the switch is turned, no change may be judged by its old position.
     await lock_rules(work)
     tenant = await lock_tenant(work)
@@ -134,15 +132,6 @@ async def lock_tenant(work: UnitOfWork) -> Tenant:
     """Lock the tenant's row; comes after the lock on its rules, where that is taken too."""
     tenant: Tenant = await Tenant.select_for_update(no_key=True).get(id=work.tenant_id)
     return tenant
-
-
-async def _lock_running_jobs(work: UnitOfWork) -> None:
-    """Lock what switching off will cancel: jobs lock their row before the rules, so whoever wants both does."""
-    await work.sql.fetch(
-        "SELECT id FROM background_job WHERE tenant_id = $1 AND status IN ('QUEUED', 'RUNNING') ORDER BY id"
-        " FOR NO KEY UPDATE",
-        work.tenant_id,
-    )
 
 
 def time_zone_name(value: str, *, path: Sequence[str | int]) -> str:
