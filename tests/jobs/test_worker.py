@@ -74,9 +74,7 @@ async def test_stopped_worker_finishes_its_chunk_and_gives_the_job_back(
     await job.require_each_done_once()
 
 
-async def test_queue_may_lose_everything(
-    processes: Processes, start_backfill: StartBackfill, redis_url: str
-) -> None:
+async def test_queue_may_lose_everything(processes: Processes, start_backfill: StartBackfill, redis_url: str) -> None:
     """Emptied before anybody has fetched the message, and again while the job runs."""
     processes.start(SCHEDULER)
     job = await start_backfill()
