@@ -24,18 +24,11 @@ from gql.http import GraphQLEndpoint
 from gql.readiness import find_obstacle
 from gql.schema import schema
 
-MIN_SECRET_BYTES = 32
-
-
-class BadSettings(ValueError):
-    """The settings do not allow a safe start."""
-
 
 def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime] = business_time.now) -> Starlette:
     """Return the application; its lifespan opens and closes the connections of the process."""
     settings = settings or process_settings()
-    if len(settings.secret_key.get_secret_value().encode()) < MIN_SECRET_BYTES:
-        raise BadSettings(f"SECRET_KEY is missing or shorter than {MIN_SECRET_BYTES} bytes.")
+    settings.require_proper_secret()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

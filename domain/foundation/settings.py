@@ -11,6 +11,17 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
+MIN_SECRET_BYTES = 32
+#: What secrets begin with that `mandate up` makes for itself: they lie about on the disks of developers.
+DEVELOPMENT_SECRET = "development-"
+#: A secret of fewer different characters was typed, not drawn.
+MIN_SECRET_VARIETY = 10
+
+
+class BadSettings(ValueError):
+    """The settings do not allow a safe start."""
+
+
 class Settings(BaseSettings):
     """Everything that an operator can set."""
 
@@ -28,6 +39,17 @@ class Settings(BaseSettings):
     allowed_origins: list[str] = []
     is_ide_enabled: bool = True
     is_introspection_enabled: bool = True
+
+    def require_proper_secret(self) -> None:
+        """Raise BadSettings unless tokens can be signed and trusted."""
+        secret = self.secret_key.get_secret_value()
+        if len(secret.encode()) < MIN_SECRET_BYTES:
+            raise BadSettings(f"SECRET_KEY is missing or shorter than {MIN_SECRET_BYTES} bytes.")
+        if self.environment == "production":
+            if secret.startswith(DEVELOPMENT_SECRET):
+                raise BadSettings("SECRET_KEY is a development secret, made by `mandate up`: production needs its own.")
+            if len(set(secret)) < MIN_SECRET_VARIETY:
+                raise BadSettings("SECRET_KEY can be guessed: use random bytes, as from `openssl rand -base64 48`.")
 
 
 @cache
