@@ -18,11 +18,13 @@ import domain.reactions  # noqa: F401  Changes need the table of reactions.
 from domain.foundation import clock as business_time
 from domain.foundation import nudge
 from domain.foundation.database import connected
-from domain.foundation.settings import Settings
+from domain.foundation.settings import BadSettings, Settings
 from domain.foundation.settings import settings as process_settings
 from gql.http import GraphQLEndpoint
 from gql.readiness import find_obstacle
 from gql.schema import schema
+
+__all__ = ["BadSettings", "create_app"]
 
 
 def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime] = business_time.now) -> Starlette:

@@ -10,7 +10,6 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-
 MIN_SECRET_BYTES = 32
 #: What secrets begin with that `mandate up` makes for itself: they lie about on the disks of developers.
 DEVELOPMENT_SECRET = "development-"
