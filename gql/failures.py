@@ -34,7 +34,8 @@ _AWAY = (
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
 )
-_ECHO = re.compile(r",? found:? .*", re.DOTALL)
+#: Where the messages of graphql-core begin to repeat a value.
+_ECHO = re.compile(r"(?:[,;]? ?[Ff]ound:? |(?<=value): ).*", re.DOTALL)
 
 
 def as_request_failure(error: BaseException | None) -> RequestFailure | None:

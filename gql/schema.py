@@ -78,7 +78,7 @@ class OperationChecks(SchemaExtension):
         assert document is not None
         operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
         # Strawberry would run the first one.
-        if len(operations) > 1 and context.provided_operation_name is None:
+        if len(operations) > 1 and context._provided_operation_name is None:
             raise GraphQLError(
                 "The document has several operations: say which one by `operationName`.",
                 extensions={"code": BAD_REQUEST},

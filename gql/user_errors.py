@@ -2,11 +2,17 @@
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
-from domain.foundation.errors import DomainError, Problems, TooManyItems, VersionConflict
+from domain.auto_assignment.errors import RuleLimitReached, RuleLocked, RulePart
+from domain.foundation.errors import DomainError, InUse, Problems, TooManyItems, VersionConflict
+from gql.auto_assignment import enums  # noqa: F401  Publishes the parts of rules.
+from gql.context import Info
+
+if TYPE_CHECKING:
+    from gql.auto_assignment.types import AutoAssignmentRule
 
 
 @strawberry.enum(description="Causes of expected failures.")
@@ -94,8 +100,37 @@ class LimitExceededError(UserError):
     limit: int = strawberry.field(description="Largest allowed number.")
 
 
+@strawberry.type(description="Failure because rules name the object.")
+class InUseError(UserError):
+    """Failure because rules name the object."""
+
+    rule_ids: strawberry.Private[list[int]]
+
+    @strawberry.field(description="Rules that name the object; empty for those who may not see rules.")
+    async def rules(
+        self, info: Info
+    ) -> list[Annotated["AutoAssignmentRule", strawberry.lazy("gql.auto_assignment.types")]]:
+        """Load the rules."""
+        from gql.auto_assignment.types import load_rules
+
+        return await load_rules(info, self.rule_ids) if info.context.principal.sees_all else []
+
+
+@strawberry.type(description="Failure because parts of a used rule are fixed.")
+class RuleLockedError(UserError):
+    """Failure because parts of a used rule are fixed."""
+
+    editable_parts: list[RulePart] = strawberry.field(description="Parts of the rule that can still be changed.")
+
+
 #: Types that are reached through the interface only, so the schema has to be told of them.
-ERROR_TYPES: tuple[type[UserError], ...] = (GenericError, VersionConflictError, LimitExceededError)
+ERROR_TYPES: tuple[type[UserError], ...] = (
+    GenericError,
+    VersionConflictError,
+    LimitExceededError,
+    InUseError,
+    RuleLockedError,
+)
 
 
 def user_errors(error: DomainError, *, prefix: Sequence[str] = ("input",)) -> list[UserError]:
@@ -110,8 +145,12 @@ def user_errors(error: DomainError, *, prefix: Sequence[str] = ("input",)) -> li
     match error:
         case VersionConflict():
             return [VersionConflictError(**common, current_version=error.current_version)]
-        case TooManyItems():
+        case TooManyItems() | RuleLimitReached():
             return [LimitExceededError(**common, limit=error.limit)]
+        case InUse():
+            return [InUseError(**common, rule_ids=error.rule_ids)]
+        case RuleLocked():
+            return [RuleLockedError(**common, editable_parts=error.editable_parts)]
         case _:
             return [GenericError(**common)]
 
@@ -123,6 +162,6 @@ def error_extensions(error: DomainError) -> dict[str, Any]:
     match first:
         case VersionConflict():
             extensions["currentVersion"] = first.current_version
-        case TooManyItems():
+        case TooManyItems() | RuleLimitReached():
             extensions["limit"] = first.limit
     return extensions

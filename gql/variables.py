@@ -11,6 +11,7 @@ from graphql import (
     is_non_null_type,
     type_from_ast,
 )
+from strawberry.exceptions import StrawberryInputCoercionError
 
 BAD_VARIABLES = "BAD_VARIABLES"
 
@@ -23,15 +24,18 @@ _TELLING = re.compile(
 
 
 def is_variable_error(error: GraphQLError) -> bool:
-    """Tell whether an error of the execution is about the variables that were sent."""
-    node = error.nodes[0] if error.nodes else None
-    return error.path is None and isinstance(node, VariableDefinitionNode)
+    """Tell whether an error of the execution is about the variables: any other has a place in the result."""
+    return error.path is None and isinstance(error.original_error, GraphQLError | None)
 
 
 def rebuild(error: GraphQLError, schema: GraphQLSchema) -> GraphQLError:
     """Return the error with a message of variable name, path and expected type."""
     node = error.nodes[0] if error.nodes else None
-    assert isinstance(node, VariableDefinitionNode)
+    if not isinstance(node, VariableDefinitionNode):
+        # Strawberry's own check of inputs that take exactly one key does not say where it was.
+        telling = isinstance(error, StrawberryInputCoercionError) and "exactly one key" in error.message
+        message = error.message if telling else "The variables do not fit the document."
+        return GraphQLError(message, nodes=error.nodes, extensions={"code": BAD_VARIABLES})
     found = _PATH.match(error.message)
     path = (found and found.group(1)) or ""
     telling = _TELLING.search(error.message)

@@ -76,6 +76,13 @@ async def test_a_document_that_cannot_run_is_400_or_in_plain_json_200(
     assert "data" not in plain.json()
 
 
+async def test_the_name_says_which_operation_runs(as_admin: ApiClient) -> None:
+    """Also when another one comes first."""
+    document = "query A { tenant { id } } query B { tenant { name } }"
+    response = await post(as_admin, {"query": document, "operationName": "B"})
+    assert response.json() == {"data": {"tenant": {"name": "Acme"}}}
+
+
 @pytest.mark.parametrize("accept", [JSON, GRAPHQL_JSON])
 @pytest.mark.parametrize(
     "body",
