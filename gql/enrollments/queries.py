@@ -124,7 +124,9 @@ class EnrollmentsQuery:
         context = info.context
         paging = paging_of(info, first, after, filter, order_by)
         if order_by is LogOrder.AS_LOGGED:
-            # Before the snapshot opens, so that it holds what has been committed until now.
+            # A snapshot opened earlier, at sign-in for one, would not hold the positions that are given now; and
+            # keeping its connection while waiting for another could use up the pool.
+            await context.reads.close()
             await sequence(context.principal.tenant_id)
         page = await list_content_actions(
             context.reads,
