@@ -40,7 +40,8 @@ def fold(attempt: Attempt, sequence: list[Report], requirements: Requirements) -
 
 def log_of(sequence: list[Report], requirements: Requirements) -> list[LoggedStep]:
     """Return everything that the log gets for reports on a new attempt."""
-    attempt, logged = Attempt(), []
+    attempt = Attempt()
+    logged: list[LoggedStep] = []
     for report in sequence:
         progress = apply_report(attempt, report, requirements)
         attempt = progress.attempt
