@@ -85,9 +85,10 @@ async def test_from_100_changed_people_on_a_job_evaluates_the_rules(
     rows = [{"externalId": str(number), "name": f"Person {number}"} for number in range(100)]
     few = await as_admin.value(document, input={"rows": rows[:99]})
     assert few["reevaluation"] is None
+    await as_admin.run(document, input={"rows": rows[99:]})
     moved = [row | {"clientIds": [ids.encode(ids.CLIENT, client.id)]} for row in rows]
     many = await as_admin.value(document, input={"rows": moved})
-    assert [row["outcome"] for row in many["results"]] == ["UPDATED"] * 99 + ["CREATED"]
+    assert [row["outcome"] for row in many["results"]] == ["UPDATED"] * 100
     assert many["reevaluation"] == {"kind": "RULE_REEVALUATION", "status": "QUEUED"}
     again = await as_admin.value(document, input={"rows": moved})
     assert {row["outcome"] for row in again["results"]} == {"UNCHANGED"}
