@@ -26,6 +26,8 @@ RULE = "rul"
 BACKGROUND_JOB = "job"
 
 EXTERNAL = "ext:"
+#: Key that no row has.
+MISSING = 0
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _DIGITS = {character: value for value, character in enumerate(_ALPHABET)}
@@ -95,6 +97,11 @@ def get_own_key(prefix: str, text: str, *, path: Sequence[str | int]) -> int:
     if key is None:
         raise NotFound(path=path)
     return key
+
+
+def own_key_or_missing(prefix: str, text: str) -> int:
+    """Return the key like `get_own_key`, or one that no row has: so that rights are judged before existence is."""
+    return find_own_key(prefix, text) or MISSING
 
 
 def get_keys(prefix: str, texts: Sequence[str], *, path: Sequence[str | int]) -> list[Reference]:

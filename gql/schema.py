@@ -24,6 +24,9 @@ from strawberry.types.graphql import OperationType
 
 from domain.foundation.errors import TimedOut
 from gql.audit_log.queries import AuditLogQuery
+from gql.auto_assignment.mutations import AutoAssignmentMutation
+from gql.auto_assignment.queries import AutoAssignmentQuery
+from gql.background_jobs.mutations import BackgroundJobsMutation
 from gql.background_jobs.queries import BackgroundJobsQuery
 from gql.content.mutations import ContentMutation
 from gql.content.queries import ContentQuery
@@ -53,7 +56,16 @@ QUERY_TIMEOUT = 10.0
     "is null\nonly together with such an error; a single lookup is null also when there is nothing that the viewer may "
     "see."
 )
-class Query(TenantsQuery, AuditLogQuery, NodesQuery, BackgroundJobsQuery, ContentQuery, EnrollmentsQuery, PeopleQuery):
+class Query(
+    TenantsQuery,
+    AuditLogQuery,
+    NodesQuery,
+    BackgroundJobsQuery,
+    ContentQuery,
+    EnrollmentsQuery,
+    PeopleQuery,
+    AutoAssignmentQuery,
+):
     """All queries."""
 
 
@@ -64,7 +76,14 @@ class Query(TenantsQuery, AuditLogQuery, NodesQuery, BackgroundJobsQuery, Conten
     "of that\nfield; in a payload with errors, results are null and lists are empty. Null for an input field whose "
     "description gives\nnull no meaning counts as left out."
 )
-class Mutation(TenantsMutation, ContentMutation, EnrollmentsMutation, PeopleMutation):
+class Mutation(
+    TenantsMutation,
+    ContentMutation,
+    EnrollmentsMutation,
+    PeopleMutation,
+    BackgroundJobsMutation,
+    AutoAssignmentMutation,
+):
     """All mutations."""
 
 

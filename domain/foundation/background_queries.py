@@ -68,6 +68,28 @@ async def load_jobs_by_id(reads: Statements, principal: Principal, ids: Sequence
     return [by_id.get(id) for id in ids]
 
 
+async def load_resumable_by_id(reads: Statements, principal: Principal, ids: Sequence[int]) -> list[bool]:
+    """Tell of each job whether it could go on: it has failed or was cancelled, and what it works for is still there.
+
+    A backfill needs Auto Assignment to be switched on.
+    """
+    resumable = await reads.values(
+        """
+        SELECT j.id
+          FROM background_job j JOIN tenant t ON t.id = j.tenant_id
+         WHERE j.tenant_id = $1 AND j.id = ANY($2) AND j.status IN ('FAILED', 'CANCELLED')
+           AND (j.kind <> 'RULE_BACKFILL' OR t.is_auto_assignment_enabled)
+           AND (j.subject_type IS DISTINCT FROM 'RULE' OR j.kind = 'RULE_REVOCATION'
+                OR EXISTS (SELECT 1 FROM rule r
+                            WHERE r.tenant_id = $1 AND r.id = j.subject_id AND r.state <> 'DELETED'))
+        """,
+        principal.tenant_id,
+        list(ids),
+    )
+    found = set(resumable)
+    return [id in found for id in ids]
+
+
 async def list_jobs(
     reads: Statements,
     principal: Principal,

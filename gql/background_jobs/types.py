@@ -5,8 +5,10 @@ from typing import Self
 
 import strawberry
 
-from domain.foundation.background_queries import JobRow, load_jobs_by_id
+from domain.foundation.background import TERMINAL
+from domain.foundation.background_queries import JobRow, load_jobs_by_id, load_resumable_by_id
 from domain.foundation.change_feed import ObjectType
+from domain.foundation.job_control import CANCELLABLE, may_control
 from domain.foundation.models import JobKind, JobStatus
 from gql.context import Info
 from gql.enums import publish_enum
@@ -106,16 +108,23 @@ class BackgroundJob(Node):
 
         return await load_actor(info, self.row.started_by_learner_id, self.row.started_by_service_account_id)
 
-    # No mutation cancels or resumes a job yet, so nobody can.
     @strawberry.field(description="Whether the viewer may cancel the job now.")
-    def can_cancel(self) -> bool:
+    def can_cancel(self, info: Info) -> bool:
         """Tell whether the viewer may cancel the job."""
-        return False
+        is_open = self.row.status not in TERMINAL and self.row.kind in CANCELLABLE
+        return is_open and self._is_controlled(info)
 
     @strawberry.field(description="Whether the viewer may let the job go on now.")
-    def can_resume(self) -> bool:
+    async def can_resume(self, info: Info) -> bool:
         """Tell whether the viewer may let the job go on."""
-        return False
+        return self._is_controlled(info) and await info.context.load(load_resumable_by_id, self.row.id)
+
+    def _is_controlled(self, info: Info) -> bool:
+        return may_control(
+            info.context.principal,
+            started_by_learner_id=self.row.started_by_learner_id,
+            started_by_service_account_id=self.row.started_by_service_account_id,
+        )
 
 
 @strawberry.type(description="Item of a page of background jobs.")

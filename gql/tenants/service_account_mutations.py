@@ -15,7 +15,7 @@ from domain.tenants.service_accounts import (
 )
 from gql.arguments import INPUT
 from gql.context import Info, MutationInput
-from gql.ids import SERVICE_ACCOUNT, get_own_key
+from gql.ids import SERVICE_ACCOUNT, own_key_or_missing
 from gql.mutations import Payload, mutation
 from gql.tenants.types import ServiceAccount
 
@@ -83,7 +83,7 @@ class ServiceAccountsMutation:
         """Revoke a service account."""
 
         async def revoke(work: UnitOfWork) -> int:
-            return await revoke_service_account(work, account_id=get_own_key(SERVICE_ACCOUNT, input.id, path=["id"]))
+            return await revoke_service_account(work, account_id=own_key_or_missing(SERVICE_ACCOUNT, input.id))
 
         done = await info.context.perform("revokeServiceAccount", input, revoke, int)
         return RevokeServiceAccountPayload(service_account=await ServiceAccount.load(info, done.result))
