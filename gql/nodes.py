@@ -8,6 +8,7 @@ import strawberry
 from domain.foundation.errors import TooManyItems
 from gql.arguments import ObjectId, ObjectIds
 from gql.audit_log.queries import NODES as AUDIT_LOG_NODES
+from gql.auto_assignment.types import NODES as AUTO_ASSIGNMENT_NODES
 from gql.background_jobs.queries import NODES as BACKGROUND_JOBS_NODES
 from gql.content.queries import NODES as CONTENT_NODES
 from gql.context import Info
@@ -22,6 +23,7 @@ MAX_IDS = 100
 #: By prefix of the ID: finds what the viewer may see under it, or None.
 NODES: dict[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     **TENANTS_NODES,
+    **AUTO_ASSIGNMENT_NODES,
     **PEOPLE_NODES,
     **AUDIT_LOG_NODES,
     **BACKGROUND_JOBS_NODES,

@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.auto_assignment.condition_input import ConditionInput
-from domain.auto_assignment.conditions import compile_rule
+from domain.auto_assignment.conditions import Condition, compile_rule
 from domain.auto_assignment.matching import hits_of_rules, matching, unsaved_rule
-from domain.auto_assignment.models import ConditionMatch
+from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
+from domain.auto_assignment.queries import find_rule, load_conditions_by_rule, load_target_ids_by_rule
 from domain.auto_assignment.rule_judgment import judge_conditions, judge_contents, judged, require_feature
+from domain.auto_assignment.rule_warnings import RuleWarning, find_warnings
 from domain.content.queries import ContentKey
 from domain.foundation.access import Principal
 from domain.foundation.background import BACKGROUND_THRESHOLD
 from domain.foundation.database import Statements
-from domain.foundation.errors import ProblemList
+from domain.foundation.errors import NotFound, ProblemList
 
 SAMPLE_SIZE = 100
 
@@ -34,16 +36,19 @@ class RulePreview:
     matching_learner_count: int
     sample_ids: list[int]
     effects: list[ContentEffect]
+    #: Whether saving would enroll anybody at all; an edit that adds nothing does not.
+    enrolls: bool
+    warnings: list[RuleWarning]
 
     @property
     def can_backfill(self) -> bool:
         """Whether a backfill would have anything to do."""
-        return self.matching_learner_count > 0
+        return self.enrolls and self.matching_learner_count > 0
 
     @property
     def backfills_in_background(self) -> bool:
         """Whether a backfill would be a job."""
-        return self.matching_learner_count >= BACKGROUND_THRESHOLD
+        return self.enrolls and self.matching_learner_count >= BACKGROUND_THRESHOLD
 
 
 _PREVIEW = """
@@ -67,14 +72,20 @@ async def preview_rule(
     match: ConditionMatch,
     conditions: Sequence[ConditionInput],
     contents: Sequence[ContentKey],
+    when_unmet: UnmetPolicy = UnmetPolicy.KEEP,
+    edited_rule_id: int | None = None,
 ) -> RulePreview:
-    """Return what saving such a rule would do. Raises what `create_rule` would about contents and conditions."""
+    """Return what saving such a rule, or such an edit of one, would do.
+
+    Raises what `create_rule` would about contents and conditions, and NotFound for the edited rule.
+    """
     principal.require_reading_all()
     await require_feature(reads, principal.tenant_id)
     problems = ProblemList()
     content_ids = await judged(problems, judge_contents(reads, principal, contents, smallest=0), [])
     resolved = await judged(problems, judge_conditions(reads, principal, conditions), [])
     problems.raise_if_any()
+    added = await _added_contents(reads, principal, edited_rule_id, match, resolved, content_ids)
     rule, arguments = unsaved_rule(compile_rule(match, resolved), first=5)
     record = (
         await reads.fetch(
@@ -91,5 +102,39 @@ async def preview_rule(
     return RulePreview(
         matching_learner_count=count,
         sample_ids=list(record["sample"]),
-        effects=[ContentEffect(content_id, count - already, already) for content_id, already in record["already"]],
+        effects=[
+            ContentEffect(content_id, count - already if content_id in added else 0, already)
+            for content_id, already in record["already"]
+        ],
+        enrolls=bool(added) or not content_ids,
+        warnings=await find_warnings(
+            reads,
+            principal,
+            match=match,
+            conditions=resolved,
+            content_ids=content_ids,
+            when_unmet=when_unmet,
+            edited_rule_id=edited_rule_id,
+        ),
     )
+
+
+async def _added_contents(
+    reads: Statements,
+    principal: Principal,
+    edited_rule_id: int | None,
+    match: ConditionMatch,
+    conditions: Sequence[Condition],
+    content_ids: Sequence[int],
+) -> set[int]:
+    """Return the contents that a backfill at saving would concern: all of them, but for an edit those that it adds."""
+    if edited_rule_id is None:
+        return set(content_ids)
+    rule = await find_rule(reads, principal, edited_rule_id)
+    if rule is None:
+        raise NotFound(path=["ruleId"])
+    [old_conditions] = await load_conditions_by_rule(reads, principal, [edited_rule_id])
+    if (rule.match, tuple(old_conditions)) != (match, tuple(conditions)):
+        return set(content_ids)
+    [old_content_ids] = await load_target_ids_by_rule(reads, principal, [edited_rule_id])
+    return set(content_ids) - set(old_content_ids)

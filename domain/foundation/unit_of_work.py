@@ -16,7 +16,7 @@ from tortoise.exceptions import IntegrityError, OperationalError
 from domain.foundation import nudge
 from domain.foundation.access import Principal
 from domain.foundation.database import Session, writing
-from domain.foundation.errors import TimedOut, TryAgain
+from domain.foundation.errors import TimedOut, TryAgain, Unavailable
 from domain.foundation.idempotency import IdempotentCall, find_result, remember_result, reserve_key
 
 Result = TypeVar("Result")
@@ -124,7 +124,12 @@ async def perform(
                 raise TryAgain from error
             if isinstance(cause, asyncpg.QueryCanceledError):
                 raise TimedOut from error
+            if isinstance(cause, asyncpg.PostgresConnectionError):
+                raise Unavailable from error
             raise
+        except (OSError, asyncpg.InterfaceError) as error:
+            # No connection is to be had, or it broke: what was not committed is gone.
+            raise Unavailable from error
     raise AssertionError("unreachable")
 
 
@@ -165,6 +170,36 @@ async def _attempt(
             await remember_result(work.sql, principal, operation, idempotent, stored)
     nudge.send(principal.tenant_id, has_jobs=work.has_new_jobs)
     return done
+
+
+class _RolledBack(Exception):
+    """The rehearsal is over: everything that it wrote goes."""
+
+
+async def rehearse(
+    principal: Principal,
+    now: datetime,
+    operation: str,
+    action: Callable[[UnitOfWork], Awaitable[None]],
+    look: Callable[[UnitOfWork], Awaitable[Result]],
+) -> Result:
+    """Run an operation with its reactions, look at what has come of it, and take it all back.
+
+    So a simulation cannot say anything but what would really happen. Raises what `perform` would.
+    """
+    seen: list[Result] = []
+
+    async def attempt(work: UnitOfWork) -> None:
+        await action(work)
+        await work.react()
+        seen.append(await look(work))
+        raise _RolledBack
+
+    try:
+        await perform(principal, now, operation, attempt)
+    except _RolledBack:
+        return seen[-1]
+    raise AssertionError("unreachable")
 
 
 async def with_retry(attempt: Callable[[], Awaitable[Result]]) -> Result:

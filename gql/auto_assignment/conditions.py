@@ -9,6 +9,7 @@ from domain.enrollments.models import EnrollmentStatus
 from gql.auto_assignment import enums  # noqa: F401 - publishes the enums that the types below use
 from gql.content.types import LearningContent, load_contents
 from gql.context import Info
+from gql.enrollments import enums as enrollment_enums  # noqa: F401 - likewise
 from gql.people.types import Client, Department, LearningGroup, Sublicense, load_places
 from gql.tenants.types import RefField, load_ref_field
 

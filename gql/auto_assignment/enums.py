@@ -3,6 +3,7 @@
 from domain.auto_assignment.conditions import RefOperator
 from domain.auto_assignment.errors import RulePart
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
+from domain.auto_assignment.rule_warnings import RuleWarningCode
 from gql.enums import publish_enum
 
 publish_enum(
@@ -38,5 +39,16 @@ publish_enum(
         "REMOVE_CONTENTS": "Removing contents.",
         "CONDITIONS": "The conditions and how they combine.",
         "WHEN_UNMET": "What happens to learners who no longer meet the conditions.",
+    },
+)
+publish_enum(
+    RuleWarningCode,
+    description="Kinds of warnings about a rule.",
+    values={
+        "NEVER_MET": "No learner can ever meet the conditions.",
+        "ALWAYS_MET": "Every learner meets the conditions.",
+        "DUPLICATE": "Another rule has the same conditions and gives the same contents.",
+        "OPPOSED": "Another rule unenrolls from a content that this one gives, or the other way round.",
+        "STATUS_ONLY_FROM_RULES": "A condition waits for a status that only rules cause; rules never trigger rules.",
     },
 )

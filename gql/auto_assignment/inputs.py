@@ -9,13 +9,18 @@ from domain.auto_assignment.condition_input import ConditionInput
 from domain.auto_assignment.conditions import ConditionKind, RefOperator
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
 from domain.auto_assignment.rule_editing import RuleChanges, RuleDraft
+from domain.auto_assignment.simulation import SupposedFacts, SupposedStatus
 from domain.enrollments.models import EnrollmentStatus
 from domain.foundation.errors import Invalid, ProblemList
+from domain.foundation.keys import Reference
+from domain.people.models import PlaceKind
 from gql import ids
 from gql.auto_assignment import enums  # noqa: F401 - publishes the enums that the inputs below use
 from gql.content.inputs import LearningContentKeyInput, content_keys
 from gql.context import MutationInput
+from gql.enrollments import enums as enrollment_enums  # noqa: F401 - likewise
 from gql.mutations import UpdateInput
+from gql.people.inputs import RefValueInput
 
 
 @strawberry.input(description="Condition on the status of contents.")
@@ -115,6 +120,11 @@ class AutoAssignmentRulePreviewInput:
     )
     when_unmet: UnmetPolicy = strawberry.field(
         default=UnmetPolicy.KEEP, description="What would happen to learners who no longer meet the conditions."
+    )
+    rule_id: ID | None = strawberry.field(
+        default=None,
+        description="Rule that is being edited: it is not compared with itself, and effects and `canBackfill` are "
+        "those of saving this edit.",
     )
 
 
@@ -251,3 +261,52 @@ class BackfillAutoAssignmentRuleInput(MutationInput):
     """Rule to backfill."""
 
     id: ID = strawberry.field(description="Rule to backfill.")
+
+
+@strawberry.input(description="Changes of a learner's facts to simulate; fields left out stay.")
+class LearnerFactChangesInput:
+    """Facts that are supposed."""
+
+    is_active: bool | None = strawberry.field(default=None, description="Whether the learner is active.")
+    department_id: strawberry.Maybe[ID | None] = strawberry.field(
+        description="Department of the learner; null removes it."
+    )
+    client_ids: list[ID] | None = strawberry.field(default=None, description="All clients (panoramas) of the learner.")
+    sublicense_ids: list[ID] | None = strawberry.field(default=None, description="All sublicenses of the learner.")
+    learning_group_ids: list[ID] | None = strawberry.field(
+        default=None, description="All learning groups of the learner."
+    )
+    ref_values: list[RefValueInput] | None = strawberry.field(
+        default=None, description="Reference values to set; fields not named stay."
+    )
+    content_statuses: list[ContentStatusConditionInput] | None = strawberry.field(
+        default=None, description="Statuses to reach, at most 100 contents."
+    )
+
+    def supposed(self) -> SupposedFacts:
+        """Return the facts for the domain; raises NotFound for IDs that can name no such object."""
+        places: dict[PlaceKind, Sequence[Reference]] = {}
+        if self.department_id is not None:
+            named = [] if self.department_id.value is None else [self.department_id.value]
+            places[PlaceKind.DEPARTMENT] = [
+                ids.get_key(ids.DEPARTMENT, text, path=["changes", "departmentId"]) for text in named
+            ]
+        for texts, name, kind, prefix in (
+            (self.client_ids, "clientIds", PlaceKind.CLIENT, ids.CLIENT),
+            (self.sublicense_ids, "sublicenseIds", PlaceKind.SUBLICENSE, ids.SUBLICENSE),
+            (self.learning_group_ids, "learningGroupIds", PlaceKind.LEARNING_GROUP, ids.LEARNING_GROUP),
+        ):
+            if texts is not None:
+                places[kind] = ids.get_keys(prefix, texts, path=["changes", name])
+        return SupposedFacts(
+            is_active=self.is_active,
+            places=places,
+            ref_values={ref.number: ref.value for ref in self.ref_values or []},
+            statuses=[
+                SupposedStatus(
+                    content_keys(one.contents, path=["changes", "contentStatuses", str(number), "contents"]),
+                    one.status,
+                )
+                for number, one in enumerate(self.content_statuses or [])
+            ],
+        )

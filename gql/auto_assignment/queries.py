@@ -3,23 +3,29 @@
 from typing import Annotated
 
 import strawberry
+from strawberry import ID
 
+from domain.auto_assignment.explain import explain_rule
 from domain.auto_assignment.preview import preview_rule
 from domain.auto_assignment.queries import list_rules, load_member_rule_ids_by_learner
+from domain.auto_assignment.simulation import simulate
 from gql import ids
 from gql.arguments import PREVIEW_INPUT, After, First, ObjectId
-from gql.auto_assignment.inputs import AutoAssignmentRulePreviewInput, condition_inputs
+from gql.auto_assignment.inputs import AutoAssignmentRulePreviewInput, LearnerFactChangesInput, condition_inputs
 from gql.auto_assignment.types import (
     AutoAssignmentRule,
     AutoAssignmentRuleConnection,
     AutoAssignmentRuleEdge,
     AutoAssignmentRulePreview,
+    RuleExplanation,
+    RuleSimulation,
     load_rules,
     rule_node,
 )
 from gql.content.inputs import content_keys
 from gql.context import Info
 from gql.pagination import paging_of
+from gql.people.inputs import LearnerKeyInput, learner_key
 
 
 @strawberry.type
@@ -55,6 +61,41 @@ class AutoAssignmentQuery:
                 match=input.match,
                 conditions=condition_inputs(input.conditions),
                 contents=content_keys(input.contents, path=["contents"]),
+                when_unmet=input.when_unmet,
+                edited_rule_id=ids.get_own_key(ids.RULE, input.rule_id, path=["ruleId"]) if input.rule_id else None,
+            )
+        )
+
+    @strawberry.field(description="Why a learner does or does not meet a rule, condition by condition.")
+    async def auto_assignment_rule_explanation(
+        self,
+        info: Info,
+        rule_id: Annotated[ID, strawberry.argument(description="Rule to explain.")],
+        learner: Annotated[LearnerKeyInput, strawberry.argument(description="Learner to explain it for.")],
+    ) -> RuleExplanation | None:
+        """Explain a rule."""
+        info.context.principal.require_reading_all()
+        return RuleExplanation(
+            explanation=await explain_rule(
+                info.context.reads,
+                info.context.principal,
+                rule_id=ids.get_own_key(ids.RULE, rule_id, path=["ruleId"]),
+                learner=learner_key(learner),
+            )
+        )
+
+    @strawberry.field(description="What the rules would do if a learner's facts changed so. Changes nothing.")
+    async def auto_assignment_simulation(
+        self,
+        info: Info,
+        learner: Annotated[LearnerKeyInput, strawberry.argument(description="Learner to simulate.")],
+        changes: Annotated[LearnerFactChangesInput, strawberry.argument(description="Facts that would change.")],
+    ) -> RuleSimulation | None:
+        """Simulate changed facts."""
+        info.context.principal.require_reading_all()
+        return RuleSimulation(
+            simulation=await simulate(
+                info.context.principal, info.context.now, learner=learner_key(learner), facts=changes.supposed()
             )
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from domain.auto_assignment.errors import RulePart, editable_parts
+from domain.auto_assignment.explain import Explanation
 from domain.auto_assignment.models import ConditionMatch, RuleState, UnmetPolicy
 from domain.auto_assignment.preview import RulePreview
 from domain.auto_assignment.queries import (
@@ -20,6 +21,9 @@ from domain.auto_assignment.queries import (
     load_rules_by_id,
     load_target_ids_by_rule,
 )
+from domain.auto_assignment.rule_warnings import RuleWarningCode
+from domain.auto_assignment.simulation import Simulation
+from domain.enrollments.models import ContentActionKind
 from gql import ids
 from gql.actors import load_actor
 from gql.arguments import After, First
@@ -158,6 +162,15 @@ class RuleContentEffect:
     already_enrolled_count: int = strawberry.field(description="Learners who are enrolled already.")
 
 
+@strawberry.type(description="Something about a rule that is probably not meant.")
+class RuleWarning:
+    """Warning about a rule."""
+
+    code: RuleWarningCode = strawberry.field(description="Kind of the warning.")
+    message: str = strawberry.field(description="Explanation in English.")
+    rule: AutoAssignmentRule | None = strawberry.field(description="Other rule concerned; null when none is.")
+
+
 @strawberry.type(description="Who a set of conditions matches now, and what saving would do.")
 class AutoAssignmentRulePreview:
     """Preview of a rule."""
@@ -197,6 +210,106 @@ class AutoAssignmentRulePreview:
                 already_enrolled_count=effect.already_enrolled_count,
             )
             for content, effect in zip(contents, self.preview.effects, strict=True)
+        ]
+
+    @strawberry.field(description="What looks wrong with the rule; saving is still possible.")
+    async def warnings(self, info: Info) -> list[RuleWarning]:
+        """Load the rules that the warnings name."""
+        return [
+            RuleWarning(
+                code=warning.code,
+                message=warning.message,
+                rule=None if warning.rule_id is None else await AutoAssignmentRule.load(info, warning.rule_id),
+            )
+            for warning in self.preview.warnings
+        ]
+
+
+@strawberry.type(description="Verdict on one condition.")
+class ConditionVerdict:
+    """Verdict on one condition."""
+
+    condition: RuleCondition = strawberry.field(description="Condition that is judged.")
+    is_met: bool = strawberry.field(description="Whether it is met.")
+    fact: str = strawberry.field(
+        description='Fact that decided, in English, e.g. `ref 1 is "Sales"` or `status on Fire Safety was caused by a '
+        "rule`."
+    )
+
+
+@strawberry.type(description="Why a learner does or does not meet a rule.")
+class RuleExplanation:
+    """Explanation of a rule for a learner."""
+
+    explanation: strawberry.Private[Explanation]
+
+    @strawberry.field(description="Rule that is explained.")
+    async def rule(self, info: Info) -> AutoAssignmentRule:
+        """Load the rule."""
+        [rule] = await load_rules(info, [self.explanation.rule_id])
+        return rule
+
+    @strawberry.field(description="Learner it is explained for.")
+    async def learner(self, info: Info) -> Learner:
+        """Load the learner."""
+        [learner] = await Learner.load_all(info, [self.explanation.learner_id])
+        return learner
+
+    @strawberry.field(description="Whether the learner meets the conditions now.")
+    def is_met(self) -> bool:
+        """Tell the verdict."""
+        return self.explanation.is_met
+
+    @strawberry.field(description="Verdict per condition, in the order of the rule.")
+    def conditions(self) -> list[ConditionVerdict]:
+        """Tell the verdicts."""
+        return [
+            ConditionVerdict(condition=condition_of(one.condition), is_met=one.is_met, fact=one.fact)
+            for one in self.explanation.conditions
+        ]
+
+    @strawberry.field(
+        description="Timestamp since which the learner has been counted as meeting the rule; null when not."
+    )
+    def met_since_at(self) -> datetime | None:
+        """Tell since when the learner is a member."""
+        return self.explanation.met_since_at
+
+
+@strawberry.type(description="Action that a rule would take.")
+class SimulatedAction:
+    """Action that a rule would take."""
+
+    action: ContentActionKind = strawberry.field(description="What would happen.")
+    content: LearningContent = strawberry.field(description="Content concerned.")
+    rule: AutoAssignmentRule = strawberry.field(description="Rule that would cause it.")
+
+
+@strawberry.type(description="What the rules would do.")
+class RuleSimulation:
+    """What the rules would do."""
+
+    simulation: strawberry.Private[Simulation]
+
+    @strawberry.field(description="Rules that the learner would newly meet.")
+    async def entered(self, info: Info) -> list[AutoAssignmentRule]:
+        """Load the rules."""
+        return await load_rules(info, self.simulation.entered_rule_ids)
+
+    @strawberry.field(description="Rules that the learner would no longer meet.")
+    async def left(self, info: Info) -> list[AutoAssignmentRule]:
+        """Load the rules."""
+        return await load_rules(info, self.simulation.left_rule_ids)
+
+    @strawberry.field(description="Unenrollments and then enrollments that would follow, in order.")
+    async def effects(self, info: Info) -> list[SimulatedAction]:
+        """Load what the effects name."""
+        effects = self.simulation.effects
+        contents = await load_contents(info, [effect.content_id for effect in effects])
+        rules = await load_rules(info, [effect.rule_id for effect in effects])
+        return [
+            SimulatedAction(action=ContentActionKind(effect.action), content=content, rule=rule)
+            for effect, content, rule in zip(effects, contents, rules, strict=True)
         ]
 
 
