@@ -1,0 +1,52 @@
+"""`python -m bench --size small|full [--only NAME …]`: measure, print, and leave nothing behind."""
+
+import argparse
+import os
+import platform
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import uvloop
+
+from bench import backfill, evaluation, importing
+from bench.database import Addresses, Connection, database_of_run
+from bench.report import Figure, print_json, print_table
+from bench.size import SIZES, Size
+from domain.foundation.database import connected
+
+Measure = Callable[[Connection, Addresses, Size], Awaitable[list[Figure]]]
+
+MEASURES: dict[str, Measure] = {
+    "evaluation": evaluation.measure,
+    "backfill": backfill.measure,
+    "import": importing.measure,
+}
+
+
+async def run(size: Size, names: list[str]) -> None:
+    """Run the measurements one after another in one database."""
+    figures: list[Figure] = []
+    async with database_of_run() as addresses:
+        owner = await asyncpg.connect(addresses.owner)
+        try:
+            async with connected(addresses.application, application_name="bench"):
+                for name in names:
+                    found = await MEASURES[name](owner, addresses, size)
+                    print_table(found)
+                    figures += found
+        finally:
+            await owner.close()
+    print_json(figures, {"size": size.name, "cpus": os.cpu_count(), "load": os.getloadavg()[0]})
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--size", choices=SIZES, default="small")
+    parser.add_argument("--only", choices=MEASURES, action="append", help="measure only this; may be repeated")
+    arguments = parser.parse_args()
+    print(f"{platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, size {arguments.size}")
+    uvloop.run(run(SIZES[arguments.size], arguments.only or list(MEASURES)))
+
+
+main()

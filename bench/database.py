@@ -1,0 +1,62 @@
+"""The PostgreSQL of a run: durable as in production, migrated, with the roles of owner and application."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from domain.foundation.migrating import migrate
+from ops.embedded import EmbeddedPostgres
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+
+OWNER, APPLICATION = "bench_owner", "bench_app"
+DATABASE = "bench"
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the database of the run is, as each of the roles."""
+
+    superuser: str
+    owner: str
+    application: str
+
+
+@asynccontextmanager
+async def database_of_run() -> AsyncIterator[Addresses]:
+    """Start a server in a directory of its own, and leave nothing behind."""
+    with (
+        tempfile.TemporaryDirectory(prefix="mandate-bench-", ignore_cleanup_errors=True) as directory,
+        # Generating a million people would otherwise spend its time on checkpoints.
+        EmbeddedPostgres(Path(directory) / "postgres", durable=True, settings={"max_wal_size": "4GB"}) as server,
+    ):
+        parts = urlsplit(server.superuser_url)
+        superuser = await asyncpg.connect(server.superuser_url)
+        try:
+            for role in (OWNER, APPLICATION):
+                await superuser.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{role}'")
+            await superuser.execute(f"GRANT pg_checkpoint TO {OWNER}")
+            await superuser.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
+        finally:
+            await superuser.close()
+        addresses = Addresses(
+            superuser=parts._replace(path=f"/{DATABASE}").geturl(),
+            owner=f"postgres://{OWNER}:{OWNER}@{parts.hostname}:{parts.port}/{DATABASE}",
+            application=f"postgres://{APPLICATION}:{APPLICATION}@{parts.hostname}:{parts.port}/{DATABASE}",
+        )
+        await migrate(addresses.owner, APPLICATION)
+        yield addresses
+
+
+async def settle(owner: Connection) -> None:
+    """Bring statistics up to date and clean up, so that no autovacuum of the generation falls into a measurement."""
+    await owner.execute("VACUUM ANALYZE")

@@ -1,0 +1,41 @@
+"""How much is measured: `small` takes a minute and tells whether something broke, `full` is what goals are about."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Numbers of one size."""
+
+    name: str
+    #: Tenants of `evaluation` have these numbers of rules and this number of learners each.
+    rule_counts: tuple[int, ...]
+    learners_per_tenant: int
+    #: Changes measured per tenant, after a tenth as many that warm up.
+    changes: int
+    #: Requests of `mutation` per number of connections.
+    requests: int
+    backfill_learners: int
+    imported_learners: int
+
+
+SIZES = {
+    "small": Size(
+        name="small",
+        rule_counts=(50, 500, 5_000),
+        learners_per_tenant=5_000,
+        changes=300,
+        requests=600,
+        backfill_learners=20_000,
+        imported_learners=4_000,
+    ),
+    "full": Size(
+        name="full",
+        rule_counts=(50, 500, 5_000, 50_000),
+        learners_per_tenant=50_000,
+        changes=1_500,
+        requests=3_000,
+        backfill_learners=1_000_000,
+        imported_learners=40_000,
+    ),
+}
