@@ -60,8 +60,10 @@ API_NAMES = {
 }
 
 
-def judged_columns(fields: Mapping[str, Any], problems: ProblemList, path: Sequence[str]) -> dict[str, Any]:
-    """Return the columns that are to be written; what is wrong with them goes into `problems`."""
+def judged_columns(
+    fields: Mapping[str, Any], problems: ProblemList, path: Sequence[str], *, names: Mapping[str, str] = API_NAMES
+) -> dict[str, Any]:
+    """Return the columns that are to be written; what is wrong with them goes into `problems`, by these names."""
     judges: dict[str, Callable[[Any, Sequence[str]], Any]] = {
         "title": lambda value, at: name_text(value, path=at),
         "external_id": lambda value, at: external_id_text(value, path=at),
@@ -71,7 +73,7 @@ def judged_columns(fields: Mapping[str, Any], problems: ProblemList, path: Seque
         "access_days": lambda value, at: _number(value, 1, LONGEST_ACCESS_DAYS, at),
     }
     columns: dict[str, Any] = {}
-    for column, name in API_NAMES.items():
+    for column, name in names.items():
         if column not in fields:
             continue
         try:

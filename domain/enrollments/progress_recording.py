@@ -3,7 +3,7 @@
 A report that changes something writes the status fact of its course and of every active path with that course.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -37,8 +37,8 @@ class RecordedReport:
 
 
 @dataclass(slots=True)
-class _Course:
-    """A learner's enrollment in a course, before and after the reports so far."""
+class AttemptChange:
+    """The present attempt of an enrollment as it was, and as it is to be."""
 
     enrollment_id: int
     fact_status: str | None
@@ -50,7 +50,9 @@ class _Course:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class LogEntry:
+    """What the log is to tell of an enrollment, and the status then."""
+
     place: Place
     source: Source
     step: LoggedStep
@@ -62,7 +64,7 @@ async def record_reports(work: UnitOfWork, reports: Sequence[PlacedReport]) -> l
 
     The learners have to be locked, and everybody enrolled once, actively or not: a report makes nobody active.
     """
-    courses = await _load(work, {(one.learner_id, one.course_id) for one in reports})
+    courses = await load_attempts(work, {(one.learner_id, one.course_id) for one in reports})
     results, entries = [], []
     for one in reports:
         place = (one.learner_id, one.course_id)
@@ -72,23 +74,31 @@ async def record_reports(work: UnitOfWork, reports: Sequence[PlacedReport]) -> l
         if has_effect:
             course.reported_at = min(course.reported_at or one.report.occurred_at, one.report.occurred_at)
         course.after = progress.attempt
-        entries += [_Entry(place, one.source, step, progress.attempt.status) for step in progress.logged]
+        entries += [LogEntry(place, one.source, step, progress.attempt.status) for step in progress.logged]
         results.append(RecordedReport(course.enrollment_id, has_effect))
-    changed = {place: course for place, course in courses.items() if course.after != course.before}
-    await _write_attempts(work, changed.values())
+    await write_attempts(work, courses, entries)
+    return results
+
+
+async def write_attempts(
+    work: UnitOfWork, attempts: Mapping[Place, AttemptChange], entries: Sequence[LogEntry]
+) -> None:
+    """Write the attempts that are different now, with log entries, status facts and what follows for paths."""
+    changed = {place: change for place, change in attempts.items() if change.after != change.before}
+    await _write_enrollments(work, changed.values())
     await _write_log(work, entries)
     record_status_facts(
         work,
         [
-            StatusFactChange(learner_id, course_id, course.fact_status, course.after.status)
-            for (learner_id, course_id), course in changed.items()
+            StatusFactChange(learner_id, content_id, change.fact_status, change.after.status)
+            for (learner_id, content_id), change in changed.items()
         ],
     )
     await _refresh_paths(work, changed)
-    return results
 
 
-async def _load(work: UnitOfWork, places: Iterable[Place]) -> dict[Place, _Course]:
+async def load_attempts(work: UnitOfWork, places: Iterable[Place]) -> dict[Place, AttemptChange]:
+    """Return the present attempt of everybody who is or was enrolled at these places."""
     pairs = sorted(places)
     records = await work.sql.fetch(
         """
@@ -106,10 +116,10 @@ async def _load(work: UnitOfWork, places: Iterable[Place]) -> dict[Place, _Cours
         [learner_id for learner_id, _ in pairs],
         [course_id for _, course_id in pairs],
     )
-    return {(record["learner_id"], record["content_id"]): _course(record) for record in records}
+    return {(record["learner_id"], record["content_id"]): _unchanged(record) for record in records}
 
 
-def _course(record: Any) -> _Course:
+def _unchanged(record: Any) -> AttemptChange:
     attempt = Attempt(
         status=EnrollmentStatus(record["status"]),
         progress_percent=record["progress_percent"],
@@ -121,7 +131,7 @@ def _course(record: Any) -> _Course:
         began_at=record["attempt_began_at"],
         failed_at=frozenset(record["failed_at"]),
     )
-    return _Course(
+    return AttemptChange(
         enrollment_id=record["id"],
         fact_status=record["fact_status"],
         before=attempt,
@@ -130,8 +140,8 @@ def _course(record: Any) -> _Course:
     )
 
 
-async def _write_attempts(work: UnitOfWork, courses: Iterable[_Course]) -> None:
-    written = [(course.enrollment_id, course.after) for course in courses]
+async def _write_enrollments(work: UnitOfWork, changes: Iterable[AttemptChange]) -> None:
+    written = [(change.enrollment_id, change.after) for change in changes]
     if not written:
         return
     attempts = [attempt for _, attempt in written]
@@ -163,7 +173,7 @@ async def _write_attempts(work: UnitOfWork, courses: Iterable[_Course]) -> None:
     )
 
 
-async def _write_log(work: UnitOfWork, entries: Sequence[_Entry]) -> None:
+async def _write_log(work: UnitOfWork, entries: Sequence[LogEntry]) -> None:
     if not entries:
         return
     await work.sql.execute(
@@ -192,7 +202,7 @@ async def _write_log(work: UnitOfWork, entries: Sequence[_Entry]) -> None:
     )
 
 
-async def _refresh_paths(work: UnitOfWork, changed: dict[Place, _Course]) -> None:
+async def _refresh_paths(work: UnitOfWork, changed: Mapping[Place, AttemptChange]) -> None:
     """Let every active path with a changed course follow; it begins when the first of its courses did."""
     if not changed:
         return
