@@ -225,6 +225,8 @@ async def test_faults_of_memberships(
     wrong = {"clientId": target["learningGroupId"]}
     assert await refused(wrong, [known]) == [("NOT_FOUND", "input.target.clientId")]
     assert await superuser.fetchval("SELECT count(*) FROM learner_place") == 0
+    both = {"target": {**target, "clientId": "ext:x"}, "learners": [known]}
+    assert await as_admin.errors(document, input=both) == ["BAD_VARIABLES"]
 
 
 async def test_trainers_move_people_in_their_own_groups_only(
