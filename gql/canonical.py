@@ -13,8 +13,12 @@ IDEMPOTENCY_KEY = "idempotency_key"
 
 
 def digest(*values: Any) -> bytes:
-    """Return the SHA-256 of coerced input values; null and left out are the same where null has no meaning."""
-    text = json.dumps([_plain(value) for value in values], sort_keys=True, separators=(",", ":"))
+    """Return the SHA-256 of coerced input values.
+
+    Null and left out are the same where null has no meaning, and so is an object without any field.
+    """
+    plain = [_plain(value) for value in values]
+    text = json.dumps([None if part == {} else part for part in plain], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).digest()
 
 
