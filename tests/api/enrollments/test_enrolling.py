@@ -1,5 +1,7 @@
 """Enrolling and unenrolling by hand, and what it does to facts, paths and the log."""
 
+import asyncio
+
 from domain.enrollments.models import EnrollmentStatus
 from domain.foundation.access import Principal, Scope, Source
 from domain.tenants.models import Tenant
@@ -246,3 +248,16 @@ async def test_a_replayed_enrollment_shows_what_is_now(as_admin: ApiClient, tena
     replayed = (await as_admin.value(ENROLL, input=given))["enrollment"]
     assert (replayed["isActive"], replayed["status"]) == (False, EnrollmentStatus.NOT_STARTED)
     assert len(await log_of(tenant.id)) == 2
+
+
+async def test_enrolling_and_reporting_at_once_is_as_one_after_the_other(
+    as_admin: ApiClient, tenant: Tenant, learner: Principal
+) -> None:
+    """Eight at the same time: one enrollment, one reason, one beginning, and the most lessons of all."""
+    course = await factories.create_course(tenant.id, title="A", lesson_count=20)
+    await asyncio.gather(*(enroll(as_admin, learner, course) for _ in range(8)))
+    reported = await asyncio.gather(*(tell(as_admin, learner, course, lessonsDone=n) for n in range(1, 9)))
+    assert max(one["lessonsDone"] for one in reported) == 8
+    assert await log_of(tenant.id) == [("A", "ENROLLED", "MANAGER"), ("A", "STARTED", "MANAGER")]
+    final = await enroll(as_admin, learner, course)
+    assert (final["lessonsDone"], final["progressPercent"], len(final["reasons"])) == (8, 40, 1)
