@@ -114,17 +114,45 @@ def test_objects_are_counted_as_the_contract_says(document: str, variables: dict
 
 
 EXPENSIVE = """
-query ($first: Int!) {
-  a: auditEntries(first: $first) { nodes { actor { id } object { ...Job } changes { field } } }
-  b: auditEntries(first: $first) { nodes { actor { id } object { ...Job } changes { field } } }
-  c: auditEntries(first: $first) { nodes { actor { id } object { ...Job } changes { field } } }
-  d: auditEntries(first: $first) { nodes { actor { id } object { ...Job } changes { field } } }
-}
-fragment Job on BackgroundJob { startedBy { id } subject { ... on BackgroundJob { startedBy { id } subject { id } } } }
+query ($first: Int!) { learners(first: $first) { nodes { enrollments(first: $first) { nodes { learner { id } } } } } }
 """
 
 
 async def test_an_operation_asks_for_at_most_10000_objects(as_admin: ApiClient) -> None:
     """Values of variables decide, also the second time, when the validation comes from its cache."""
     for _ in range(2):
-        assert set(await as_admin.run(EXPENSIVE, first=5)) == {"a", "b", "c", "d"}
+        assert "learners" in await as_admin.run(EXPENSIVE, first=70)
+        # 71 learners, each with 71 enrollments, each with a learner.
+        assert await refusal(as_admin, EXPENSIVE, first=71) == {
+            "code": "QUERY_TOO_EXPENSIVE",
+            "limit": 10_000,
+            "actual": 71 + 71 * 71 * 2,
+        }
+
+
+async def test_the_budget_holds_by_get_too(as_admin: ApiClient) -> None:
+    """Each way in, twice with different values."""
+    for first, status in ((70, 200), (71, 400), (70, 200), (71, 400)):
+        response = await as_admin.http.get(
+            "/graphql",
+            params={"query": EXPENSIVE, "variables": f'{{"first": {first}}}'},
+            headers=as_admin.headers | {"Accept": "application/graphql-response+json"},
+        )
+        assert response.status_code == status
+
+
+async def test_a_bulk_payload_is_as_long_as_its_input(as_admin: ApiClient) -> None:
+    """What it shows of each row counts for each row."""
+    document = """
+    mutation ($rows: [LearnerRowInput!]!) { bulkUpsertLearners(input: {rows: $rows}) {
+      results { learner { enrollments(first: 10) { nodes { id } } } } errors { code } } }
+    """
+    rows = [{"externalId": str(number), "name": "x"} for number in range(1_000)]
+    refused = await refusal(as_admin, document, rows=rows)
+    assert refused == {
+        "code": "QUERY_TOO_EXPENSIVE",
+        "limit": 10_000,
+        # The payload, five errors, and per row the result, its learner and ten enrollments.
+        "actual": 1 + 5 + 1_000 * (1 + 1 + 10),
+    }
+    assert (await as_admin.value("{ learners { totalCount } }"))["totalCount"] == 1
