@@ -1,7 +1,7 @@
 """What follows from what. Read top to bottom; the order within a list is the order of execution.
 
-Every handler runs in the transaction of the event and gets all events of its kind that the transaction has recorded.
-Kinds run in the order of the table.
+Every handler runs in the transaction of the event and gets all events that it is for and the transaction has recorded,
+in one call. Handlers run in the order in which they stand here first.
 """
 
 from collections.abc import Mapping

@@ -73,16 +73,22 @@ class UnitOfWork:
         self.rule_action_count += count
 
     async def react(self) -> None:
-        """Run the reactions of everything recorded, events of one kind together, until nothing new happens."""
+        """Run the reactions of everything recorded until nothing new happens.
+
+        A handler gets all events that it is for in one call: what it does about a hundred people depends on there
+        being a hundred.
+        """
         if _reactions is None:
             raise RuntimeError("No reactions are installed: import domain.reactions.")
         while self.events:
             pending, self.events = self.events, []
+            calls: dict[Handler, list[Any]] = {}
             for kind, handlers in _reactions.items():
                 same = [event for event in pending if type(event) is kind]
-                if same:
-                    for handler in handlers:
-                        await handler(self, same)
+                for handler in handlers if same else ():
+                    calls.setdefault(handler, []).extend(same)
+            for handler, events in calls.items():
+                await handler(self, events)
             unknown = {type(event).__name__ for event in pending} - {kind.__name__ for kind in _reactions}
             if unknown:
                 raise RuntimeError(f"Events without an entry in domain.reactions: {sorted(unknown)}")

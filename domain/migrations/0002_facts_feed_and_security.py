@@ -79,6 +79,8 @@ CREATE TABLE background_job_learner (
 """
 
 FACTS = """
+ALTER TABLE learner SET (fillfactor = 85);
+CREATE INDEX learner_admins ON learner (tenant_id) WHERE role = 'ADMIN' AND is_active;
 ALTER TABLE learner_ref SET (autovacuum_analyze_scale_factor = 0.05);
 ALTER TABLE enrollment ALTER COLUMN fact_status TYPE text COLLATE "C";
 ALTER TABLE enrollment SET (fillfactor = 90);
