@@ -51,16 +51,23 @@ class RuleOutcomePayload(Payload):
         self, info: Info
     ) -> list[Annotated["ContentAction", strawberry.lazy("gql.enrollments.types")]]:
         """Load the log entries that rules caused."""
+        return await self._visible_actions(info)
+
+    @strawberry.field(description="Number of log entries that rules caused in the same transaction.")
+    async def auto_assignment_action_count(self, info: Info) -> int:
+        """Count the log entries that rules caused; who sees a part of them counts that part."""
+        if self.done is None:
+            return 0
+        if info.context.principal.sees_all:
+            return self.done.rule_action_count
+        return len(await self._visible_actions(info))
+
+    async def _visible_actions(self, info: Info) -> "list[ContentAction]":
         from gql.enrollments.types import ContentAction
 
         ids = self.done.rule_action_ids if self.done else []
         loaded = await asyncio.gather(*(ContentAction.load(info, key) for key in ids))
         return [action for action in loaded if action is not None]
-
-    @strawberry.field(description="Number of log entries that rules caused in the same transaction.")
-    def auto_assignment_action_count(self) -> int:
-        """Count the log entries that rules caused."""
-        return self.done.rule_action_count if self.done else 0
 
 
 async def reevaluation_of(info: Info, done: Done[Any]) -> "BackgroundJob | None":
