@@ -6,6 +6,7 @@ and logged under a reference. Values that a client sent are never repeated: they
 
 import logging
 import re
+import socket
 import uuid
 from typing import Any
 
@@ -25,14 +26,14 @@ PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 
 _AWAY = (
-    OSError,
+    ConnectionError,
+    socket.gaierror,
     DBConnectionError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.InterfaceError,
 )
 #: Where the messages of graphql-core begin to repeat a value.
 _ECHO = re.compile(r"(?:[,;]? ?[Ff]ound:? |(?<=value): ).*", re.DOTALL)
@@ -46,9 +47,9 @@ def as_request_failure(error: BaseException | None) -> RequestFailure | None:
         return as_request_failure(error.args[0]) or (Unavailable() if isinstance(error, _AWAY) else None)
     if isinstance(error, asyncpg.QueryCanceledError | TimeoutError):
         return TimedOut()
-    if isinstance(error, _AWAY):
-        return Unavailable()
-    return None
+    # asyncpg tells misuse and a connection that was lost by the same class.
+    is_lost = isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
+    return Unavailable() if is_lost or isinstance(error, _AWAY) else None
 
 
 def publish(error: GraphQLError, schema: GraphQLSchema, *, is_before_execution: bool) -> GraphQLError:

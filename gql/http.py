@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -23,16 +23,17 @@ from domain.foundation.errors import RequestFailure, Unauthenticated, Unavailabl
 from domain.foundation.settings import Settings
 from gql.authentication import authenticate
 from gql.context import Context
-from gql.failures import BAD_REQUEST, as_request_failure, unexpected
+from gql.failures import BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, as_request_failure, unexpected
 from gql.ide import IDE_HEADERS, IDE_PAGE
-from gql.limits import MAX_BODY_BYTES
+from gql.limits import MAX_BODY_BYTES, TOO_EXPENSIVE
 from gql.schema import Schema
+from gql.variables import BAD_VARIABLES
 
 GRAPHQL_JSON = "application/graphql-response+json"
 JSON = "application/json"
 
-#: Codes of failures with a status of their own; other results without data are bad requests.
-STATUSES = {Unauthenticated.code: 401, Unavailable.code: 503, "TIMEOUT": 200, "INTERNAL_SERVER_ERROR": 500}
+#: Codes that say that nothing was executed.
+REQUEST_ERRORS = frozenset({BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, BAD_VARIABLES, TOO_EXPENSIVE})
 
 
 class BodyTooLarge(Exception):
@@ -101,12 +102,15 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         charset = parameters.strip().lower().removeprefix("charset=").strip('"')
         if request.method == "POST" and (content_type.strip().lower() != JSON or charset not in ("", "utf-8")):
             return self._refuse(request, 415, BAD_REQUEST, f"The body has to be {JSON} in UTF-8.")
-        if int(request.headers.get("content-length") or 0) > MAX_BODY_BYTES:
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > MAX_BODY_BYTES:
             return self._too_large(request)
         try:
             return await self.run(request)
         except BodyTooLarge:
             return self._too_large(request)
+        except ClientDisconnect:
+            return self._refuse(request, 400, BAD_REQUEST, "The body ended early.")
         except HTTPException as error:
             if isinstance(error.__cause__, InvalidOperationTypeError):
                 return self._refuse(request, 405, BAD_REQUEST, "Only queries are supported by GET.", {"Allow": "POST"})
@@ -131,7 +135,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     def _fail(self, request: Request, failure: RequestFailure) -> Response:
         headers = {"WWW-Authenticate": "Bearer"} if isinstance(failure, Unauthenticated) else {}
-        return self._refuse(request, STATUSES.get(failure.code, 200), failure.code, failure.message, headers)
+        status = 401 if isinstance(failure, Unauthenticated) else 503
+        return self._refuse(request, status, failure.code, failure.message, headers)
 
     def _refuse(
         self, request: Request, status: int, code: str, message: str, headers: dict[str, str] | None = None
@@ -192,11 +197,11 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """Return the body of a response; a request that was not executed has no `data`."""
-        body: dict[str, Any] = {} if result.errors and result.data is None else {"data": result.data}
-        if result.errors:
-            body["errors"] = [error.formatted for error in result.errors]
-            if any(error.path is not None for error in result.errors):
-                body = {"data": result.data} | body
+        errors = result.errors or []
+        is_executed = not any((error.extensions or {}).get("code") in REQUEST_ERRORS for error in errors)
+        body: dict[str, Any] = {"data": result.data} if is_executed or result.data is not None else {}
+        if errors:
+            body["errors"] = [error.formatted for error in errors]
         if result.extensions:
             body["extensions"] = result.extensions
         return body  # type: ignore[return-value]
@@ -213,11 +218,8 @@ def _status(body: dict[str, Any], chosen: str) -> int:
     data = body.get("data")
     if Unavailable.code in codes and not any(value is not None for value in (data or {}).values()):
         return 503
-    if "data" in body:
-        return 200
-    status = STATUSES.get(next(iter(codes)), 400)
     # Clients that know only `application/json` expect errors of the document with 200.
-    return 200 if status == 400 and chosen == JSON else status
+    return 200 if "data" in body or chosen == JSON else 400
 
 
 def _json_response(body: Any, status: int, chosen: str, headers: dict[str, str] | None = None) -> Response:

@@ -33,8 +33,8 @@ def rebuild(error: GraphQLError, schema: GraphQLSchema) -> GraphQLError:
     node = error.nodes[0] if error.nodes else None
     if not isinstance(node, VariableDefinitionNode):
         # Strawberry's own check of inputs that take exactly one key does not say where it was.
-        telling = isinstance(error, StrawberryInputCoercionError) and "exactly one key" in error.message
-        message = error.message if telling else "The variables do not fit the document."
+        is_telling = isinstance(error, StrawberryInputCoercionError) and "exactly one key" in error.message
+        message = error.message if is_telling else "The variables do not fit the document."
         return GraphQLError(message, nodes=error.nodes, extensions={"code": BAD_VARIABLES})
     found = _PATH.match(error.message)
     path = (found and found.group(1)) or ""

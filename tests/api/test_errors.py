@@ -1,7 +1,7 @@
 """What goes wrong and how it is told: expected failures, failures of the request, and what nobody expected."""
 
 import logging
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 import pytest
@@ -13,10 +13,13 @@ from domain.tenants.models import Tenant
 from gql.user_errors import UserErrorCode, user_errors
 from tests.support.api import Api, ApiClient
 
+Failure = TypeVar("Failure", DomainError, RequestFailure)
 
-def subclasses(cls: type) -> set[type]:
+
+def subclasses(cls: type[Failure]) -> set[type[Failure]]:
     """Return all classes below one."""
-    return {below for direct in cls.__subclasses__() for below in {direct} | subclasses(direct)}
+    direct: list[type[Failure]] = cls.__subclasses__()
+    return set(direct).union(*(subclasses(below) for below in direct))
 
 
 def test_every_expected_failure_has_a_published_code() -> None:

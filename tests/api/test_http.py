@@ -7,7 +7,7 @@ import pytest
 
 from domain.foundation.access import Principal
 from domain.foundation.settings import Settings
-from gql.http import media_type
+from gql.http import GraphQLEndpoint, media_type
 from gql.schema import schema
 from tests.support.api import Api, ApiClient
 
@@ -216,3 +216,25 @@ async def test_responses_are_not_stored_by_caches(as_admin: ApiClient) -> None:
 def test_the_schema_is_built_once() -> None:
     """Caches of parsing and validation hang on it."""
     assert schema() is schema()
+
+
+async def test_a_client_that_goes_away_while_sending_is_no_failure_of_ours(
+    api: Api, admin: Principal, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is logged as unexpected, and the connection to the database is given back."""
+    client = api.acting_as(admin)
+    endpoint = GraphQLEndpoint(schema(), settings, lambda: api.now)
+    headers = [(b"content-type", b"application/json"), (b"authorization", client.headers["Authorization"].encode())]
+    scope = {"type": "http", "method": "POST", "path": "/graphql", "headers": headers, "query_string": b""}
+    messages = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await endpoint(scope, receive, send)
+    assert sent[0]["status"] == 400
+    assert [record for record in caplog.records if record.name == "mandate.api"] == []

@@ -137,7 +137,8 @@ async def test_a_cursor_belongs_to_its_filter(as_admin: ApiClient, admin: Princi
     same = {"occurredFrom": "2026-03-01T01:00:00+01:00", "actorIds": None}
     assert (await as_admin.value(AUDIT, filter=same, after=cursor))["nodes"] == [{"operation": "updateTenant"}]
     other = {"occurredFrom": "2026-03-01T00:00:01Z"}
-    for wrong in (None, {}, other, since | {"actorIds": []}):
+    others: list[Any] = [None, {}, other, since | {"actorIds": []}]
+    for wrong in others:
         assert await as_admin.errors(AUDIT, filter=wrong, after=cursor) == ["INVALID"]
     unfiltered = (await as_admin.value(AUDIT))["pageInfo"]["endCursor"]
     assert (await as_admin.value(AUDIT, filter={}, after=unfiltered))["nodes"] == [{"operation": "updateTenant"}]
