@@ -8,18 +8,21 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import uvloop
 
-from bench import backfill, evaluation, importing
+from bench import backfill, evaluation, importing, memory, mutation
 from bench.database import Addresses, Connection, database_of_run
 from bench.report import Figure, print_json, print_table
 from bench.size import SIZES, Size
 from domain.foundation.database import connected
+from jobs.worker import STATEMENT_TIMEOUT
 
 Measure = Callable[[Connection, Addresses, Size], Awaitable[list[Figure]]]
 
 MEASURES: dict[str, Measure] = {
     "evaluation": evaluation.measure,
+    "mutation": mutation.measure,
     "backfill": backfill.measure,
     "import": importing.measure,
+    "memory": memory.measure,
 }
 
 
@@ -29,7 +32,9 @@ async def run(size: Size, names: list[str]) -> None:
     async with database_of_run() as addresses:
         owner = await asyncpg.connect(addresses.owner)
         try:
-            async with connected(addresses.application, application_name="bench"):
+            async with connected(
+                addresses.application, application_name="bench", statement_timeout_ms=STATEMENT_TIMEOUT
+            ):
                 for name in names:
                     found = await MEASURES[name](owner, addresses, size)
                     print_table(found)

@@ -1,13 +1,13 @@
 """Backfill of a rule that three learners in ten meet: rows written per second, beside the same rows inserted plainly.
 
 The rule is created and its job run as a worker does, chunk by chunk. The floor is INSERT … SELECT of the very rows that
-the job has written into copies of the tables, as their owner, without row level security and without any question.
+a chunk has written into copies of the tables, as their owner, without row level security and without any question. It
+takes turns with the chunks, so that whatever else the machine does meanwhile hits both alike.
 """
 
-from collections.abc import Mapping
 from time import perf_counter
 
-from bench.copies import copy_tables, drop_copies, insert_again
+from bench.copies import Copies
 from bench.database import Addresses, Connection, settle
 from bench.report import Figure, Spread
 from bench.rules import give_rules
@@ -19,10 +19,12 @@ from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
 from domain.auto_assignment.rule_editing import RuleDraft, RuleSaved, create_rule
 from domain.content.queries import ContentKey
 from domain.foundation import clock
-from domain.foundation.background import Chunk, Job, run_job
+from domain.foundation.background import Job, run_job
+from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.reactions import CHUNKS
 
+NAME = "backfill"
 RULES = 50
 LEAST_SHARE = 0.5
 WRITTEN = ("rule_member", "enrollment", "enrollment_reason", "content_action", "change_pending")
@@ -31,25 +33,20 @@ WRITTEN = ("rule_member", "enrollment", "enrollment_reason", "content_action", "
 async def measure(owner: Connection, addresses: Addresses, size: Size) -> list[Figure]:
     """Measure one backfill."""
     now = clock.now()
-    company = await found_company(owner, "backfill", size.backfill_learners, now)
+    company = await found_company(owner, NAME, size.backfill_learners, now)
     await give_rules(owner, company, RULES, now)
-    await settle(owner)
-    await owner.execute("CHECKPOINT")
-    before = await _marks(owner)
     begin = perf_counter()
     saved = await create(company, "Three in ten")
     creation = perf_counter() - begin
     assert saved.backfill_id is not None
-    stopwatch = _Stopwatch(CHUNKS)
-    begin = perf_counter()
-    await run_job(company.tenant_id, saved.backfill_id, stopwatch.chunks, clock.now)
-    seconds = perf_counter() - begin
-    # Members have no number of their own.
-    before["rule_member"] = f"rule_id <> {saved.rule_id}"
-    await copy_tables(owner, before)
-    floor_seconds, counts = await insert_again(owner, before)
-    await drop_copies(owner, before)
-    return _figures(seconds, creation, floor_seconds, counts, stopwatch)
+    copies = Copies(owner, WRITTEN)
+    await copies.make()
+    await settle(owner)
+    await owner.execute("CHECKPOINT")
+    turns = _Turns(copies, saved.rule_id)
+    await turns.run(company.tenant_id, saved.backfill_id)
+    await copies.drop()
+    return _figures(turns.chunks, creation, copies)
 
 
 async def create(company: Company, name: str) -> RuleSaved:
@@ -75,54 +72,56 @@ async def create(company: Company, name: str) -> RuleSaved:
     return (await perform(company.admin, clock.now(), "createRule", act)).result
 
 
-async def _marks(owner: Connection) -> dict[str, str]:
-    """Return by table the condition that rows satisfy which are there already."""
-    return {
-        table: f"id <= {await owner.fetchval(f'SELECT coalesce(max(id), 0) FROM {table}')}"
-        for table in WRITTEN
-        if table != "rule_member"
-    }
+class _Turns:
+    """Runs the job; before each chunk, and after the last, the floor of the one before has its turn."""
+
+    def __init__(self, copies: Copies, rule_id: int) -> None:
+        self._copies = copies
+        self._rule_id = rule_id
+        self._learners_done = 0
+        self._begin = 0.0
+        #: Seconds that each chunk took, its commit included.
+        self.chunks: list[float] = []
+
+    async def run(self, tenant_id: int, job_id: int) -> None:
+        """Run the job to its end."""
+        self._begin = perf_counter()
+        await run_job(tenant_id, job_id, {**CHUNKS, JobKind.RULE_BACKFILL: self._chunk}, clock.now)
+
+    async def _chunk(self, work: UnitOfWork, job: Job) -> bool:
+        learners_done = job.progress.get("after", 0)
+        if learners_done > self._learners_done:
+            self.chunks.append(perf_counter() - self._begin)
+            await self._copies.write_again(await self._written(learners_done))
+            self._learners_done = learners_done
+            self._begin = perf_counter()
+        return await CHUNKS[JobKind.RULE_BACKFILL](work, job)
+
+    async def _written(self, learners_done: int) -> dict[str, str]:
+        """Return which rows the last chunk has written; members have no number of their own."""
+        members = f"rule_id = {self._rule_id} AND learner_id > {self._learners_done} AND learner_id <= {learners_done}"
+        last_ids = await self._copies.last_ids()
+        return {"rule_member": members, **{table: f"id > {last_id}" for table, last_id in last_ids.items()}}
 
 
-class _Stopwatch:
-    """Notes when each chunk begins: one lasts until the next, commit included."""
-
-    def __init__(self, chunks: Mapping[str, Chunk]) -> None:
-        self.begins: list[float] = []
-        self.chunks = {kind: self._timed(chunk) for kind, chunk in chunks.items()}
-
-    def _timed(self, chunk: Chunk) -> Chunk:
-        async def timed(work: UnitOfWork, job: Job) -> bool:
-            self.begins.append(perf_counter())
-            return await chunk(work, job)
-
-        return timed
-
-    def chunk_seconds(self) -> list[float]:
-        """Return how long each chunk lasted; the last one only finds that nobody is left."""
-        return [end - begin for begin, end in zip(self.begins, self.begins[1:], strict=False)]
-
-
-def _figures(
-    seconds: float, creation: float, floor_seconds: float, counts: dict[str, int], stopwatch: _Stopwatch
-) -> list[Figure]:
-    total = sum(counts.values())
-    rate, floor = total / seconds, total / floor_seconds
-    chunks = stopwatch.chunk_seconds()
+def _figures(chunks: list[float], creation: float, copies: Copies) -> list[Figure]:
+    total, seconds = sum(copies.counts.values()), sum(chunks)
+    rate, floor = total / seconds, total / copies.seconds
     spread = Spread.of(chunks)
     return [
         Figure(
-            "backfill",
-            f"{counts['rule_member']:,} learners enrolled",
+            NAME,
+            f"{copies.counts['rule_member']:,} learners enrolled",
             rate,
             "rows/s",
             floor,
             rate / floor,
             goal=f"at least {LEAST_SHARE}",
             is_met=rate / floor >= LEAST_SHARE,
-            details={**counts, "seconds": seconds, "floor seconds": floor_seconds},
+            details={**copies.counts, "seconds": round(seconds, 2), "floor seconds": round(copies.seconds, 2)},
         ),
-        Figure("backfill", "chunk, median", spread.median, "ms", details={"chunks": len(chunks)}),
-        Figure("backfill", "chunk, longest", spread.maximum, "ms", details={"first": round(chunks[0] * 1_000, 1)}),
-        Figure("backfill", "creation of the rule", creation * 1_000, "ms"),
+        Figure(NAME, "chunk, median", spread.median, "ms", details={"chunks": len(chunks)}),
+        # The first one counts first who is concerned.
+        Figure(NAME, "chunk, longest", spread.maximum, "ms", details={"first": round(chunks[0] * 1_000, 1)}),
+        Figure(NAME, "creation of the rule", creation * 1_000, "ms"),
     ]

@@ -1,6 +1,6 @@
 """Copies of tables with the same indexes, into which the rows that some work has written are written again plainly."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 
 from bench.database import Connection
@@ -8,31 +8,45 @@ from bench.database import Connection
 PREFIX = "floor_"
 
 
-async def copy_tables(owner: Connection, before: Mapping[str, str]) -> None:
-    """Make a copy of each table with the rows that satisfy its condition: those that were there before."""
-    for table, condition in before.items():
-        await owner.execute(f"CREATE TABLE {PREFIX}{table} (LIKE {table} INCLUDING ALL)")
-        await owner.execute(
+class Copies:
+    """Copies of tables, filled with what is there when they are made."""
+
+    def __init__(self, owner: Connection, tables: Sequence[str]) -> None:
+        self._owner = owner
+        self._tables = tables
+        #: What writing again has taken so far, and how many rows of each table that were.
+        self.seconds = 0.0
+        self.counts = dict.fromkeys(tables, 0)
+
+    async def make(self) -> None:
+        """Create and fill the copies."""
+        for table in self._tables:
+            await self._owner.execute(f"CREATE TABLE {PREFIX}{table} (LIKE {table} INCLUDING ALL)")
+            await self._insert(table, "true")
+
+    async def drop(self) -> None:
+        """Drop the copies."""
+        for table in self._tables:
+            await self._owner.execute(f"DROP TABLE {PREFIX}{table}")
+
+    async def last_ids(self) -> dict[str, int]:
+        """Return the highest ID in each copy that has IDs."""
+        return {
+            table: await self._owner.fetchval(f"SELECT coalesce(max(id), 0) FROM {PREFIX}{table}")
+            for table in self._tables
+            if table != "rule_member"
+        }
+
+    async def write_again(self, new_rows: Mapping[str, str]) -> None:
+        """Insert the rows that satisfy the condition of their table, in one transaction."""
+        begin = perf_counter()
+        async with self._owner.transaction():
+            for table, condition in new_rows.items():
+                self.counts[table] += await self._insert(table, condition)
+        self.seconds += perf_counter() - begin
+
+    async def _insert(self, table: str, condition: str) -> int:
+        tag = await self._owner.execute(
             f"INSERT INTO {PREFIX}{table} OVERRIDING SYSTEM VALUE SELECT * FROM {table} WHERE {condition}"
         )
-
-
-async def drop_copies(owner: Connection, before: Mapping[str, str]) -> None:
-    """Drop what `copy_tables` has made."""
-    for table in before:
-        await owner.execute(f"DROP TABLE {PREFIX}{table}")
-
-
-async def insert_again(owner: Connection, before: Mapping[str, str]) -> tuple[float, dict[str, int]]:
-    """Insert all other rows, in one transaction; return the seconds and the number of rows by table."""
-    # What the copies have left behind is not the floor's business.
-    await owner.execute("CHECKPOINT")
-    counts = {}
-    begin = perf_counter()
-    async with owner.transaction():
-        for table, condition in before.items():
-            tag = await owner.execute(
-                f"INSERT INTO {PREFIX}{table} OVERRIDING SYSTEM VALUE SELECT * FROM {table} WHERE NOT ({condition})"
-            )
-            counts[table] = int(tag.rpartition(" ")[2])
-    return perf_counter() - begin, counts
+        return int(tag.rpartition(" ")[2])

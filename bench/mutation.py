@@ -1,0 +1,146 @@
+"""`updateLearner` over HTTP beside a bare mutation that writes one row: the same server, the same client.
+
+One worker process as `mandate web` runs it, a real token, the audit log, the change feed, two of fifty rules that act,
+and a payload that shows the learner and what the rules did.
+"""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+
+from pydantic import SecretStr
+
+from bench.bare_mutation import TABLE
+from bench.database import Addresses, Connection, settle
+from bench.load import Load, graphql_request, send_all
+from bench.processes import free_port, running, until_ready
+from bench.report import Figure, Spread
+from bench.rules import give_rules
+from bench.size import Size
+from bench.world import Company, found_company, watched_value
+from domain.foundation import clock
+from domain.foundation.settings import Settings
+from gql.authentication import issue_token
+from gql.ids import LEARNER, encode
+
+NAME = "mutation"
+RULES = 50
+CONNECTIONS = (1, 8)
+WARM_UP = 100
+
+UPDATE_LEARNER = """
+mutation ($input: UpdateLearnerInput!) {
+  updateLearner(input: $input) {
+    learner { id name email version }
+    autoAssignmentActionCount
+    autoAssignmentActions { action source content { title } }
+    errors { code message path }
+  }
+}
+"""
+#: Part of every right answer: both rules have acted, and nothing went wrong.
+UPDATED = b'"autoAssignmentActionCount":2'
+
+WRITE_ROW = "mutation ($id: ID!, $value: String!) { writeRow(learnerId: $id, value: $value) { id value } }"
+WRITTEN = b'"writeRow":{"id"'
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """A running `mandate web`."""
+
+    port: int
+    pid: int
+    token: str
+    secret_key: str
+
+
+@contextmanager
+def web_server(addresses: Addresses, company: Company) -> Iterator[Web]:
+    """Run `mandate web`; ask `until_ready` before using it."""
+    secret_key = secrets.token_hex(32)
+    settings = Settings(
+        database_url=SecretStr(addresses.application), secret_key=SecretStr(secret_key), redis_url=SecretStr("")
+    )
+    token = issue_token(
+        settings,
+        tenant=company.slug,
+        now=clock.now(),
+        lifetime=timedelta(hours=1),
+        learner_id=company.admin.learner_id,
+    )
+    environment = {
+        "DATABASE_URL": addresses.application,
+        "SECRET_KEY": secret_key,
+        "REDIS_URL": "",
+        "ENVIRONMENT": "production",
+    }
+    port = free_port()
+    with running(["-m", "ops.cli", "web", "--port", str(port)], environment) as pid:
+        yield Web(port, pid, token, secret_key)
+
+
+@contextmanager
+def _bare_server(addresses: Addresses) -> Iterator[int]:
+    port = free_port()
+    arguments = ["-m", "uvicorn", "--factory", "bench.bare_mutation:create_app", "--port", str(port), "--no-access-log",
+                 "--log-level", "warning"]  # fmt: skip
+    with running(arguments, {"DATABASE_URL": addresses.owner}):
+        yield port
+
+
+def changes(company: Company, token: str) -> Iterator[bytes]:
+    """Return requests without end, each of which makes two rules act."""
+    for number in count():
+        # The first learner is the administrator. On every round through the others, ref 1 moves on by one.
+        learner_id = company.first_learner + 1 + number % (company.learner_count - 1)
+        value = watched_value(learner_id + 1 + number // (company.learner_count - 1))
+        changed = {"refValues": [{"number": 1, "value": value}]}
+        yield graphql_request(
+            UPDATE_LEARNER, {"input": {"learner": {"id": encode(LEARNER, learner_id)}, "changes": changed}}, token
+        )
+
+
+async def measure(owner: Connection, addresses: Addresses, size: Size) -> list[Figure]:
+    """Measure both servers in turn, with one connection and with eight."""
+    now = clock.now()
+    company = await found_company(owner, "mutation", size.learners_per_tenant, now)
+    await give_rules(owner, company, RULES, now)
+    await owner.execute(TABLE)
+    await settle(owner)
+    figures = []
+    with web_server(addresses, company) as web, _bare_server(addresses) as bare_port:
+        await until_ready(web.port, "/readyz")
+        await until_ready(bare_port, "/healthz")
+        requests = changes(company, web.token)
+        bare = (graphql_request(WRITE_ROW, {"id": str(number), "value": "v"}) for number in count())
+        await send_all(web.port, [next(requests) for _ in range(WARM_UP)], max(CONNECTIONS), UPDATED)
+        await send_all(bare_port, [next(bare) for _ in range(WARM_UP)], max(CONNECTIONS), WRITTEN)
+        for connections in CONNECTIONS:
+            whole, floor = list[Load](), list[Load]()
+            # In turn, so that both see the same other load.
+            for _ in range(4):
+                batch = size.requests // 4
+                whole.append(await send_all(web.port, [next(requests) for _ in range(batch)], connections, UPDATED))
+                floor.append(await send_all(bare_port, [next(bare) for _ in range(batch)], connections, WRITTEN))
+            figures += _figures(connections, _together(whole), _together(floor))
+    return figures
+
+
+def _together(loads: list[Load]) -> Load:
+    return Load(sum(load.seconds for load in loads), [one for load in loads for one in load.latencies])
+
+
+def _figures(connections: int, whole: Load, floor: Load) -> list[Figure]:
+    latency, floor_latency = Spread.of(whole.latencies), Spread.of(floor.latencies)
+    case = f"{connections} connection{'s' if connections > 1 else ''}"
+    return [
+        Figure(NAME, f"{case}: rate", whole.rate, "requests/s", floor.rate, whole.rate / floor.rate),
+        Figure(
+            NAME, f"{case}: median", latency.median, "ms", floor_latency.median, latency.median / floor_latency.median
+        ),
+        Figure(NAME, f"{case}: 99 %", latency.p99, "ms", floor_latency.p99, latency.p99 / floor_latency.p99),
+    ]
