@@ -58,6 +58,9 @@ class Enrollment(Model):
     completed_at = fields.DatetimeField(null=True)
     enrolled_at = fields.DatetimeField()
     expires_at = fields.DatetimeField(null=True)
+    #: Of who waits for a seat: what it would be taken by, and the place in the queue of the content.
+    waiting_source = fields.CharEnumField(Source, max_length=32, null=True)
+    waiting_number = fields.IntField(null=True)
     version = fields.IntField(default=1)
 
     class Meta:
@@ -83,6 +86,8 @@ class EnrollmentReason(Model):
     #: Of a rule that the learner has left with KEEP, or that was deleted: nothing of the rule ends it any more.
     is_permanent = fields.BooleanField(default=False)
     since_at = fields.DatetimeField()
+    #: When access days run out, laid down when the reason begins; None for a reason without such an end.
+    ends_at = fields.DatetimeField(null=True)
     until_at = fields.DatetimeField(null=True)
 
     class Meta:

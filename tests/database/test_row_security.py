@@ -21,11 +21,13 @@ OURS, THEIRS = 1, 2
 
 #: What looks across tenants, and what it answers with.
 CROSS_TENANT_FUNCTIONS = {
+    "contents_with_seats_to_give": ["bigint", "bigint"],
     "delete_old_changes": ["bigint"],
     "delete_old_idempotency_keys": ["bigint"],
     "find_service_account": ["bigint", "bigint"],
     "find_tenant": ["bigint"],
     "jobs_to_dispatch": ["bigint", "bigint"],
+    "reasons_to_expire": ["bigint", "bigint"],
     "search_learners": ["bigint"],
     "tenants_with_pending_changes": ["bigint"],
 }
