@@ -9,6 +9,8 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from domain.foundation.settings import BadSettings
+
 NAMESPACE = "mandate"
 #: Milliseconds after which the messages of a silent worker are given to others. The rows would be sent again anyway.
 HEARTBEAT_TIMEOUT = 5_000
@@ -16,7 +18,7 @@ HEARTBEAT_TIMEOUT = 5_000
 SOCKET_TIMEOUT = 2.0
 
 
-class UnknownBroker(ValueError):
+class UnknownBroker(BadSettings):
     """The scheme of the broker's URL is not supported."""
 
 

@@ -26,4 +26,3 @@ def declare_actors(broker: dramatiq.Broker, *, should_stop: Callable[[], bool]) 
         # Unknown arguments may come from the scheduler of a newer release.
         if await take_job(tenant_id, job_id, clock.now()):
             await run_job(tenant_id, job_id, CHUNKS, clock.now, should_stop=should_stop)
-

@@ -1,0 +1,202 @@
+"""The `mandate` command. Everything here is reading arguments and printing results; the work is elsewhere in `ops`.
+
+What only one command needs is imported there: the schema alone takes a second, and `up` starts four processes at once.
+"""
+
+import asyncio
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from domain.foundation import clock
+from domain.foundation.access import Role
+from domain.foundation.migrating import migrate as apply_migrations
+from domain.tenants.operations import create_tenant
+from gql.ids import TENANT, encode
+from ops.accounts import Person, change_rule_limit, make_token
+from ops.connecting import command_settings, database_of, database_role, require_database, require_redis
+from ops.failures import CommandFailed, explanation
+from ops.log_output import configure_logging
+
+#: Seconds that open requests and streams have to end when the web server stops.
+WEB_GRACE = 3
+
+app = typer.Typer(
+    help="Mandate: who must learn what by when.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+tenant_app = typer.Typer(help="Make and change tenants.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(tenant_app, name="tenant")
+
+Data = Annotated[
+    Path, typer.Option("--data", metavar="DIR", help="Directory of `mandate up`; its servers are used by all commands.")
+]
+Slug = Annotated[str, typer.Option("--slug", help="Short name of the tenant, as in tokens.")]
+TenantSlug = Annotated[str, typer.Option("--tenant", metavar="SLUG", help="Short name of the tenant.")]
+DATA = Path(".mandate")
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to serve; 0 for any free port.")] = 8000,
+    data: Data = DATA,
+    demo: Annotated[bool, typer.Option(help="Make a tenant to play with.")] = True,
+) -> None:
+    """Run everything on this machine: private PostgreSQL and Valkey, web, worker, scheduler, demo tenant."""
+    from ops.up import run_everything
+
+    raise typer.Exit(run_everything(data, port=port, with_demo=demo))
+
+
+@app.command()
+def web(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
+    data: Data = DATA,
+) -> None:
+    """Serve the API."""
+    import uvicorn
+
+    from gql.app import create_app
+
+    settings = command_settings(data)
+    configure_logging(settings.environment)
+    served = create_app(settings)
+    asyncio.run(require_database(settings.database_url.get_secret_value()))
+    uvicorn.run(
+        served,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=WEB_GRACE,
+    )
+
+
+@app.command()
+def worker(
+    threads: Annotated[int, typer.Option(min=1, max=100, help="Jobs to work on at the same time.")] = 4,
+    data: Data = DATA,
+) -> None:
+    """Run background jobs."""
+    from jobs.worker import NotConnected, run_worker
+
+    settings = command_settings(data)
+    require_redis(settings)
+    configure_logging(settings.environment)
+    asyncio.run(require_database(settings.database_url.get_secret_value()))
+    try:
+        run_worker(settings, threads=threads)
+    except NotConnected as error:
+        raise CommandFailed(str(error)) from error
+
+
+@app.command()
+def scheduler(data: Data = DATA) -> None:
+    """Hand out background jobs, number the change feed, delete what is old."""
+    from jobs.scheduler import run_scheduler
+
+    settings = command_settings(data)
+    require_redis(settings)
+    configure_logging(settings.environment)
+    asyncio.run(require_database(settings.database_url.get_secret_value()))
+    run_scheduler(settings)
+
+
+@app.command()
+def migrate(data: Data = DATA) -> None:
+    """Bring the database to the schema of this release; safe to run twice at once."""
+    settings = command_settings(data)
+    owner_url = settings.owner_database_url.get_secret_value()
+    if not owner_url:
+        raise CommandFailed("OWNER_DATABASE_URL is missing: PostgreSQL as the role that owns the tables.")
+
+    async def run() -> None:
+        await require_database(owner_url)
+        await apply_migrations(owner_url, database_role(settings))
+
+    asyncio.run(run())
+
+
+@tenant_app.command("create")
+def tenant_create(
+    name: Annotated[str, typer.Argument(help="Name of the company.")],
+    slug: Slug,
+    time_zone: Annotated[str, typer.Option(help="IANA time zone, such as Europe/Berlin.")],
+    data: Data = DATA,
+) -> None:
+    """Make a tenant and print its ID."""
+    settings = command_settings(data)
+
+    async def run() -> int:
+        async with database_of(settings):
+            return await create_tenant(now=clock.now(), slug=slug, name=name, time_zone=time_zone)
+
+    print(encode(TENANT, asyncio.run(run())))
+
+
+@tenant_app.command("set")
+def tenant_set(
+    slug: Slug,
+    rule_limit: Annotated[int, typer.Option(help="How many Auto Assignment rules the tenant may have.")],
+    data: Data = DATA,
+) -> None:
+    """Change what only the operator may change about a tenant."""
+    settings = command_settings(data)
+
+    async def run() -> None:
+        async with database_of(settings):
+            await change_rule_limit(slug, rule_limit, clock.now())
+
+    asyncio.run(run())
+
+
+@app.command()
+def token(
+    tenant: TenantSlug,
+    email: Annotated[str, typer.Option(help="Whom the token is for; created when there is nobody with this address.")],
+    role: Annotated[Role | None, typer.Option(case_sensitive=False, help="Role to give them.")] = None,
+    hours: Annotated[int, typer.Option(min=1, max=24 * 365, help="How long the token is valid.")] = 12,
+    data: Data = DATA,
+) -> None:
+    """Print a token to call the API with, and nothing else."""
+    settings = command_settings(data)
+
+    async def run() -> str:
+        async with database_of(settings):
+            return await make_token(settings, Person(tenant, email, role), clock.now(), timedelta(hours=hours))
+
+    print(asyncio.run(run()))
+
+
+@app.command()
+def schema(data: Data = DATA) -> None:
+    """Print the GraphQL schema; needs no servers."""
+    from gql.schema import schema as graphql_schema
+
+    print(graphql_schema().as_str())
+
+
+def main() -> None:
+    """Run a command; what goes wrong as expected is one line on standard error."""
+    try:
+        app(prog_name="mandate")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        reason = explanation(error)
+        if reason is None:
+            raise
+        print(f"mandate: {reason}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Where the servers are that a command works with, and whether they answer."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+
+from domain.foundation.database import connected
+from domain.foundation.settings import Settings
+from domain.tenants.accounts import find_tenant_id
+from ops.data_directory import DataDirectory
+from ops.failures import CommandFailed
+
+#: Seconds that a server has to answer.
+PATIENCE = 5.0
+#: Commands may work longer than requests.
+STATEMENT_TIMEOUT = 120_000
+
+
+def command_settings(data: Path) -> Settings:
+    """Return the settings from the environment; without a database there, those of the `mandate up` in `data`."""
+    settings = Settings()
+    if settings.database_url.get_secret_value():
+        return settings
+    published = DataDirectory(data).published()
+    if published is None:
+        raise CommandFailed(f"There is no DATABASE_URL, and no `mandate up` runs with --data {data}.")
+    given = {name.upper() for name in settings.model_fields_set}
+    return Settings.model_validate(
+        settings.model_dump(exclude_unset=True)
+        | {name.lower(): value for name, value in published.items() if name not in given}
+    )
+
+
+def require_redis(settings: Settings) -> None:
+    """Raise CommandFailed without a queue."""
+    if not settings.redis_url.get_secret_value():
+        raise CommandFailed("REDIS_URL is missing: where the queue is.")
+
+
+def database_role(settings: Settings) -> str:
+    """Return the role as which the application connects."""
+    return unquote(urlsplit(settings.database_url.get_secret_value()).username or "")
+
+
+async def require_database(url: str) -> None:
+    """Raise CommandFailed, with the reason, unless the database answers."""
+    parts = urlsplit(url)
+    place = f"{parts.hostname}:{parts.port or 5432}"
+    try:
+        connection = await asyncpg.connect(url, timeout=PATIENCE)
+    except (OSError, TimeoutError) as error:
+        raise CommandFailed(f"No PostgreSQL answers at {place}: {error or 'no answer in time'}.") from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+        raise CommandFailed(f"The PostgreSQL at {place} refuses: {error}.") from error
+    await connection.close()
+
+
+@contextlib.asynccontextmanager
+async def database_of(settings: Settings) -> AsyncIterator[None]:
+    """Open the database for a command."""
+    url = settings.database_url.get_secret_value()
+    await require_database(url)
+    async with connected(url, application_name="mandate-command", statement_timeout_ms=STATEMENT_TIMEOUT):
+        yield
+
+
+async def get_tenant_id(slug: str) -> int:
+    """Return the tenant with this slug; raises CommandFailed."""
+    tenant_id = await find_tenant_id(slug)
+    if tenant_id is None:
+        raise CommandFailed(f"There is no tenant {slug!r}: `mandate tenant create` makes one.")
+    return tenant_id

@@ -1,0 +1,172 @@
+"""`mandate up`: servers of its own, the schema, a demo tenant, and web, worker and scheduler until a signal comes."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+
+from domain.foundation import clock
+from domain.foundation.access import Role
+from domain.foundation.migrating import migrate
+from domain.foundation.settings import Settings
+from ops import demo
+from ops.accounts import Person, make_token
+from ops.connecting import database_of, database_role, require_database
+from ops.data_directory import DataDirectory
+from ops.database_setup import prepare_database
+from ops.embedded import EmbeddedPostgres, EmbeddedValkey
+from ops.failures import CommandFailed
+from ops.supervisor import Program, Supervisor, answers
+
+HOST = "127.0.0.1"
+TOKENS_LAST = timedelta(days=30)
+FIRST_QUERY = (
+    "{ viewer { actor { name } role } autoAssignmentRules(first: 3) { totalCount nodes { name memberCount } } "
+    "contentActions(first: 3) { nodes { action source learner { name } content { title } } } }"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Servers:
+    """The servers that everything uses, and those of them that are ours."""
+
+    environment: dict[str, str]
+    postgres: EmbeddedPostgres | None
+    valkey: EmbeddedValkey | None
+
+
+def run_everything(data: Path, *, port: int, with_demo: bool) -> int:
+    """Run all of Mandate on this machine and return the exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    directory = DataDirectory(data)
+    directory.create()
+    port = _free_port(port)
+    with _servers(directory) as servers:
+        settings = Settings.model_validate({name.lower(): value for name, value in servers.environment.items()})
+        tokens = asyncio.run(_prepare_demo(settings)) if with_demo else {}
+        directory.publish(servers.environment)
+        try:
+            return _supervise(servers, port, tokens)
+        finally:
+            directory.withdraw()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Leave through every `finally`, as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+def _free_port(port: int) -> int:
+    """Return the port if it is free, or any for 0; raises CommandFailed."""
+    with socket.socket() as probe:
+        # As the web server does: the remains of earlier connections do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise CommandFailed(
+                f"Port {port} cannot be used ({error.strerror}): choose another with --port."
+            ) from error
+        free: int = probe.getsockname()[1]
+        return free
+
+
+@contextlib.contextmanager
+def _servers(directory: DataDirectory) -> Iterator[_Servers]:
+    """Start the servers that the environment does not name, and bring the database to the present schema."""
+    given = Settings()
+    secrets = directory.kept_secrets()
+    with contextlib.ExitStack() as running:
+        postgres = valkey = None
+        if given.database_url.get_secret_value():
+            asyncio.run(_migrate_given(given))
+            owner_url, database_url = given.owner_database_url.get_secret_value(), given.database_url.get_secret_value()
+        else:
+            postgres = running.enter_context(EmbeddedPostgres(directory.postgres, durable=True))
+            urls = asyncio.run(prepare_database(postgres.superuser_url, secrets))
+            owner_url, database_url = urls.owner, urls.application
+        redis_url = given.redis_url.get_secret_value()
+        if not redis_url:
+            valkey = running.enter_context(EmbeddedValkey(directory.valkey))
+            redis_url = valkey.url
+        environment = {
+            "ENVIRONMENT": "development",
+            "DATABASE_URL": database_url,
+            "OWNER_DATABASE_URL": owner_url,
+            "REDIS_URL": redis_url,
+            "SECRET_KEY": given.secret_key.get_secret_value() or secrets.secret_key,
+        }
+        yield _Servers(environment, postgres, valkey)
+
+
+async def _migrate_given(settings: Settings) -> None:
+    owner_url = settings.owner_database_url.get_secret_value()
+    if not owner_url:
+        raise CommandFailed("DATABASE_URL is set, so OWNER_DATABASE_URL is needed too: who may migrate it.")
+    await require_database(owner_url)
+    await migrate(owner_url, database_role(settings))
+
+
+async def _prepare_demo(settings: Settings) -> dict[Role, str]:
+    async with database_of(settings):
+        now = clock.now()
+        await demo.create_demo_tenant(now)
+        return {
+            role: await make_token(settings, Person(demo.SLUG, email, None), now, TOKENS_LAST)
+            for role, email in demo.ACCOUNTS.items()
+        }
+
+
+def _supervise(servers: _Servers, port: int, tokens: dict[Role, str]) -> int:
+    def program(name: str, *arguments: str, stops_after_others: bool = False) -> Program:
+        # -P: whatever lies in the present directory is not to be taken for our modules.
+        command = [sys.executable, "-P", "-m", "ops.cli", name, *arguments]
+        return Program(name, command, servers.environment, stops_after_others=stops_after_others)
+
+    needs = {}
+    if (postgres := servers.postgres) is not None:
+        needs["PostgreSQL"] = lambda: postgres.running
+    if (valkey := servers.valkey) is not None:
+        needs["Valkey"] = lambda: valkey.running
+    supervisor = Supervisor(
+        [
+            program("web", "--host", HOST, "--port", str(port)),
+            program("worker", stops_after_others=True),
+            program("scheduler"),
+        ],
+        is_ready=answers(HOST, port, "/readyz"),
+        when_ready=lambda: print(_banner(f"http://{HOST}:{port}/graphql", tokens), flush=True),
+        needs=needs,
+    )
+    code = supervisor.run()
+    # What is left to do is stopping the servers: one more signal must not leave one of them behind.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return code
+
+
+def _banner(address: str, tokens: dict[Role, str]) -> str:
+    lines = [f"ready {address}", ""]
+    if tokens:
+        lines.append(f"A token for each role of the tenant `{demo.SLUG}`:")
+        lines += [f"{role.value.lower():8} {token}" for role, token in tokens.items()]
+        lines += [
+            "",
+            "A first query, to paste into another terminal (or open the address in a browser):",
+            f"curl -s {address} -H 'Content-Type: application/json' \\",
+            f"  -H 'Authorization: Bearer {tokens[Role.ADMIN]}' \\",
+            f"""  -d '{{"query": "{FIRST_QUERY}"}}'""",
+        ]
+    else:
+        lines += [
+            "mandate tenant create NAME --slug SLUG --time-zone ZONE    makes a tenant",
+            "mandate token --tenant SLUG --email EMAIL --role ADMIN     makes somebody who may do everything there",
+        ]
+    return "\n".join([*lines, "", f"Ctrl-C stops everything (process {os.getpid()})."])
