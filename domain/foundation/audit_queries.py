@@ -49,16 +49,20 @@ def sees_audit_log(principal: Principal) -> bool:
     return principal.role is Role.ADMIN or principal.is_operator
 
 
-async def find_audit_entry(reads: Statements, principal: Principal, entry_id: int) -> AuditEntryRow | None:
-    """Return an entry to those who read the audit log."""
+async def load_visible_entries_by_id(
+    reads: Statements, principal: Principal, ids: Sequence[int]
+) -> list[AuditEntryRow | None]:
+    """Return entries aligned with their IDs, none of them to those who do not read the audit log."""
     if not sees_audit_log(principal):
-        return None
-    return await reads.row(
+        return [None for _ in ids]
+    rows = await reads.rows(
         AuditEntryRow,
-        f"SELECT {_COLUMNS} FROM audit_entry WHERE tenant_id = $1 AND id = $2",
+        f"SELECT {_COLUMNS} FROM audit_entry WHERE tenant_id = $1 AND id = ANY($2)",
         principal.tenant_id,
-        entry_id,
+        list(ids),
     )
+    by_id = {row.id: row for row in rows}
+    return [by_id.get(id) for id in ids]
 
 
 async def list_audit_entries(

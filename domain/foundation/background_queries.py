@@ -50,10 +50,11 @@ def visible_to(query: Query, principal: Principal) -> Query:
     return query.where("false")
 
 
-async def find_job(reads: Statements, principal: Principal, job_id: int) -> JobRow | None:
-    """Return a job that the account may see."""
-    query = visible_to(Query(_COLUMNS, "background_job"), principal).where("id = ?", job_id)
-    return await reads.row(JobRow, query.text, *query.args)
+async def load_visible_jobs_by_id(reads: Statements, principal: Principal, ids: Sequence[int]) -> list[JobRow | None]:
+    """Return jobs aligned with their IDs, None for those that the account may not see."""
+    query = visible_to(Query(_COLUMNS, "background_job"), principal).where("id = ANY(?::bigint[])", list(ids))
+    by_id = {row.id: row for row in await reads.rows(JobRow, query.text, *query.args)}
+    return [by_id.get(id) for id in ids]
 
 
 async def load_jobs_by_id(reads: Statements, principal: Principal, ids: Sequence[int]) -> list[JobRow | None]:

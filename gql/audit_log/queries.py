@@ -6,7 +6,7 @@ from typing import Annotated
 import strawberry
 from strawberry import ID
 
-from domain.foundation.audit_queries import AuditFilter, find_audit_entry, list_audit_entries
+from domain.foundation.audit_queries import AuditFilter, list_audit_entries, load_visible_entries_by_id
 from domain.foundation.change_feed import ObjectType
 from domain.foundation.errors import Invalid, TooManyItems
 from gql.arguments import FILTER, After, First
@@ -71,7 +71,7 @@ def _limit(ids: list[ID], name: str) -> None:
 
 async def find_entry(info: Info, key: int) -> AuditEntry | None:
     """Return an entry to those who read the audit log."""
-    row = await find_audit_entry(info.context.reads, info.context.principal, key)
+    row = await info.context.load(load_visible_entries_by_id, key)
     return None if row is None else AuditEntry.from_row(row)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import strawberry
 
-from domain.foundation.background_queries import find_job, list_jobs
+from domain.foundation.background_queries import list_jobs, load_visible_jobs_by_id
 from gql.arguments import FILTER, After, First, ObjectId
 from gql.background_jobs.types import (
     BackgroundJob,
@@ -19,7 +19,7 @@ from gql.pagination import paging_of
 
 async def find_background_job(info: Info, key: int) -> BackgroundJob | None:
     """Return a job that the viewer may see."""
-    row = await find_job(info.context.reads, info.context.principal, key)
+    row = await info.context.load(load_visible_jobs_by_id, key)
     return None if row is None else BackgroundJob.from_row(row)
 
 
