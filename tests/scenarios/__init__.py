@@ -1,0 +1,1 @@
+"""The guides, sentence by sentence, and long random histories."""
