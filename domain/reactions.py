@@ -1,7 +1,7 @@
 """What follows from what. Read top to bottom; the order within a list is the order of execution.
 
 Every handler runs in the transaction of the event and gets all events that it is for and the transaction has recorded,
-in one call. Handlers run in the order in which they stand here first.
+in one call. Handlers run in the order in which they stand here first. What is in `FOLLOW_UPS` comes after the commit.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,13 @@ from domain.auto_assignment.evaluation import reevaluate_chunk, reevaluate_rules
 from domain.auto_assignment.feature import reconcile_after_switch
 from domain.auto_assignment.rule_deletion import revocation_chunk
 from domain.auto_assignment.rule_jobs import lay_down_the_rest, resume_rule_work
+from domain.content.events import SeatsFreed
 from domain.enrollments.path_changes import follow_path_chunk
+from domain.enrollments.promotion import promote_after_commit
 from domain.foundation.background import Chunk
 from domain.foundation.job_control import JobCancelled, JobResumed
 from domain.foundation.models import JobKind
-from domain.foundation.unit_of_work import Reactions, install
+from domain.foundation.unit_of_work import FollowUps, Reactions, install
 from domain.people.events import FactsChanged, LearnerBecameActive, LearnerBecameInactive
 from domain.tenants.events import AutoAssignmentSwitched
 
@@ -28,6 +30,11 @@ REACTIONS: Reactions = {
     JobResumed: [resume_rule_work],
 }
 
+#: What comes after the commit, in transactions of its own; a sweep does what a crash loses of it.
+FOLLOW_UPS: FollowUps = {
+    SeatsFreed: promote_after_commit,
+}
+
 #: What one chunk of each kind of background job does.
 CHUNKS: Mapping[str, Chunk] = {
     JobKind.RULE_BACKFILL: backfill_chunk,
@@ -37,4 +44,4 @@ CHUNKS: Mapping[str, Chunk] = {
     JobKind.LEARNING_PATH_CHANGE: follow_path_chunk,
 }
 
-install(REACTIONS)
+install(REACTIONS, FOLLOW_UPS)

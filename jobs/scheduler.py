@@ -1,4 +1,4 @@
-"""The scheduler: hands out jobs, gives positions to the change feed and deletes what is old.
+"""The scheduler: hands out jobs, gives positions to the change feed, does what time brings, deletes what is old.
 
 It acts when it is nudged and looks by itself every second, so without Redis everything is a little later and nothing
 is lost. Any number of schedulers may run: row locks decide who does what, so there is no leader to lose.
@@ -20,10 +20,14 @@ from domain.foundation.database import connected
 from domain.foundation.settings import Settings
 from jobs.broker import SOCKET_TIMEOUT, create_broker
 from jobs.dispatcher import Dispatcher
+from jobs.expiry import end_access_that_is_over
 from jobs.retention import delete_what_is_old
+from jobs.seats import give_free_seats
 
 #: Seconds between two looks when nobody nudges.
 POLL = 1.0
+#: Seconds between two looks for what is due by now.
+SWEEP = 3.0
 DAY = 86_400.0
 #: News of so many seconds are taken together.
 MERGED = 0.02
@@ -106,6 +110,10 @@ async def schedule(settings: Settings) -> None:
             tasks.create_task(listen(redis_url, jobs, feed))
             tasks.create_task(repeat("dispatching jobs", lambda: dispatcher.dispatch(clock.now()), jobs))
             tasks.create_task(repeat("sequencing the change feed", sequence_all_tenants, feed))
+            tasks.create_task(
+                repeat("ending access", lambda: end_access_that_is_over(clock.now()), Bell(), seconds=SWEEP)
+            )
+            tasks.create_task(repeat("giving seats", lambda: give_free_seats(clock.now()), Bell(), seconds=SWEEP))
             tasks.create_task(repeat("deleting", lambda: delete_what_is_old(clock.now()), never, seconds=DAY))
             log.info("scheduler is ready")
     finally:

@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 
+from domain.content.events import SeatsFreed
 from domain.content.fields import API_NAMES, CourseFields, PathFields
 from domain.content.judgment import Wanted, judged
 from domain.content.models import ContentKind
@@ -117,7 +118,13 @@ async def _update(
     await _write_links(work, before, wanted)
     before.version += 1
     await _record(work, kind, before, wanted)
+    if "seat_limit" in other and _is_raised(before.columns["seat_limit"], other["seat_limit"]):
+        work.record(SeatsFreed(content_id))
     return has_other_items
+
+
+def _is_raised(before: int | None, after: int | None) -> bool:
+    return before is not None and (after is None or after > before)
 
 
 async def _write_links(work: UnitOfWork, before: ContentState, wanted: Wanted) -> None:

@@ -1,12 +1,16 @@
 """Ending reasons to be enrolled: one path for one learner and for ten thousand.
 
 An enrollment ends with its last reason. Where a path ends, the "path" reasons that it gave its courses end with it.
+Whoever has left a seat is known after the commit, when somebody who waits may have it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from domain.content.events import SeatsFreed
+from domain.enrollments.models import ContentActionKind
 from domain.enrollments.status_facts import StatusFactChange, record_status_facts
+from domain.enrollments.voluntary import VOLUNTARY, refresh_expiry
 from domain.foundation.access import Source
 from domain.foundation.unit_of_work import LISTED_RULE_ACTIONS, UnitOfWork
 
@@ -64,7 +68,7 @@ thinned AS (
 logged AS (
   INSERT INTO content_action (tenant_id, learner_id, content_id, action, source, rule_id, rule_name, path_id,
          actor_learner_id, actor_service_account_id, occurred_at, recorded_at)
-  SELECT $1, c.learner_id, c.content_id, 'UNENROLLED', $5, c.rule_id, u.name, $7, $3::bigint, $4::bigint, $2, $2
+  SELECT $1, c.learner_id, c.content_id, '{action}', $5, c.rule_id, u.name, $7, $3::bigint, $4::bigint, $2, $2
     FROM closing c JOIN before b ON b.id = c.enrollment_id LEFT JOIN rule u ON u.id = c.rule_id
    ORDER BY c.learner_id, c.rule_id, c.content_id
   RETURNING id),
@@ -77,6 +81,9 @@ SELECT (SELECT count(*) FROM logged) AS logged_count,
        (SELECT (array_agg(id ORDER BY id))[1:$8::int] FROM logged) AS logged_ids,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(learner_id, content_id, source, rule_id, path_id)), '[]')
           FROM ended) AS ended,
+       (SELECT array_agg(t.id) FROM thinned t
+         WHERE EXISTS (SELECT 1 FROM enrollment_reason r
+                        WHERE r.enrollment_id = t.id AND r.until_at IS NULL AND r.ends_at IS NOT NULL)) AS expiring_ids,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(
                  c.learner_id, c.content_id, g.rule_id, b.fact_status, c.fact_status)), '[]')
           FROM closed c JOIN before b ON b.id = c.id JOIN closing g ON g.enrollment_id = c.id) AS closed
@@ -92,14 +99,20 @@ SELECT r.id AS reason_id, r.enrollment_id, r.learner_id, r.content_id, p.rule_id
 
 
 async def end_reasons(
-    work: UnitOfWork, selection: Selection, *, source: Source, is_by_rule: bool, path_id: int | None = None
+    work: UnitOfWork,
+    selection: Selection,
+    *,
+    source: Source,
+    is_by_rule: bool,
+    path_id: int | None = None,
+    action: ContentActionKind = ContentActionKind.UNENROLLED,
 ) -> list[EndedReason]:
     """End reasons, the enrollments that have none left, and the courses of ended paths.
 
-    The learners have to be locked. `source` and `path_id` are what the log says. Not by a rule, the facts of
+    The learners have to be locked. `source`, `path_id` and `action` are what the log says. Not by a rule, the facts of
     enrollments that nobody has begun go too, and rules hear of it. Returns every reason that ended.
     """
-    ended, closed = await _end(work, selection, source=source, is_by_rule=is_by_rule, path_id=path_id)
+    ended, closed = await _end(work, selection, source, action, is_by_rule=is_by_rule, path_id=path_id)
     paths = await _closed_paths(work, closed)
     # One statement per path: the log names it. Few paths end at once, many people may leave them.
     for path_id, people in paths.items():
@@ -109,20 +122,29 @@ async def end_reasons(
                 _PATH_REASONS,
                 ([learner for learner, _ in people], [path_id] * len(people), [rule for _, rule in people]),
             ),
-            source=Source.LEARNING_PATH,
+            Source.LEARNING_PATH,
+            ContentActionKind.UNENROLLED,
             is_by_rule=is_by_rule,
             path_id=path_id,
         )
         ended += more
+    for content_id in sorted({one.content_id for one in ended if one.source in VOLUNTARY}):
+        work.record(SeatsFreed(content_id))
     return ended
 
 
 async def _end(
-    work: UnitOfWork, selection: Selection, *, source: Source, is_by_rule: bool, path_id: int | None
+    work: UnitOfWork,
+    selection: Selection,
+    source: Source,
+    action: ContentActionKind,
+    *,
+    is_by_rule: bool,
+    path_id: int | None,
 ) -> tuple[list[EndedReason], list[tuple[int, int, int | None]]]:
     record = (
         await work.sql.fetch(
-            _END.format(selection=selection.sql),
+            _END.format(selection=selection.sql, action=action.value),
             work.tenant_id,
             work.now,
             work.principal.learner_id,
@@ -134,6 +156,8 @@ async def _end(
             *selection.args,
         )
     )[0]
+    if record["expiring_ids"]:
+        await refresh_expiry(work, record["expiring_ids"])
     if work.collects_rule_actions:
         work.add_rule_actions(record["logged_ids"] or [], record["logged_count"])
     record_status_facts(

@@ -7,3 +7,15 @@ class LearnerInactive(DomainError):
     """The learner is inactive."""
 
     code = "LEARNER_INACTIVE"
+
+
+class SeatsExhausted(DomainError):
+    """The course has no free seat, and no waitlist for this learner."""
+
+    code = "SEATS_EXHAUSTED"
+
+
+class NotSelfEnrollable(DomainError):
+    """The course is not open to self-enrollment."""
+
+    code = "NOT_SELF_ENROLLABLE"

@@ -50,7 +50,12 @@ opened AS (
   SELECT $1, learner_id, content_id, 'NOT_STARTED', true, false, 0, 0, 1, $2, 1
     FROM (SELECT DISTINCT learner_id, content_id FROM wanted ORDER BY learner_id, content_id) place
   ON CONFLICT (learner_id, content_id)
-    DO UPDATE SET is_active = true, is_waitlisted = false, version = e.version + 1 WHERE NOT e.is_active
+    DO UPDATE SET is_active = true, is_waitlisted = false, waiting_source = NULL, waiting_number = NULL,
+                  version = e.version + 1,
+                  -- Who has only waited so far is enrolled for the first time.
+                  enrolled_at = CASE WHEN EXISTS (SELECT 1 FROM enrollment_reason r WHERE r.enrollment_id = e.id)
+                                     THEN e.enrolled_at ELSE $2 END
+     WHERE NOT e.is_active
   RETURNING e.id, e.learner_id, e.content_id, e.status, e.version),
 -- The enrollment as it was before this statement, or as it was just opened.
 held AS MATERIALIZED (
@@ -72,7 +77,8 @@ given AS (
     DO UPDATE SET is_permanent = false WHERE r.is_permanent
   RETURNING r.enrollment_id),
 joined AS (
-  UPDATE enrollment e SET version = e.version + 1
+  -- No reason given here has an end; `voluntary` gives ends to its own afterwards.
+  UPDATE enrollment e SET version = e.version + 1, expires_at = NULL
    WHERE e.id IN (SELECT enrollment_id FROM given EXCEPT SELECT id FROM opened)
   RETURNING e.id, e.version),
 logged AS (

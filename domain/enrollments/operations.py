@@ -5,6 +5,7 @@ from domain.enrollments.ending import Selection, end_reasons
 from domain.enrollments.errors import LearnerInactive
 from domain.enrollments.granting import Grant, grant
 from domain.enrollments.rights import require_enrolling_role, trained_among
+from domain.enrollments.waitlist import leave_waitlist
 from domain.foundation.errors import DomainError, NotFound, NotPermitted, ProblemList
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.queries import LearnerKey, LockedLearner, lock_learners, resolve_learner
@@ -23,19 +24,23 @@ async def enroll_learner(work: UnitOfWork, *, learner: LearnerKey, content: Cont
     if not person.is_active:
         raise LearnerInactive(path=["learner"])
     await grant(work, [Grant(person.id, content_id, work.principal.source)], writes_facts=True)
-    enrollment_id = await _find_enrollment(work, person.id, content_id)
+    enrollment_id = await find_enrollment(work, person.id, content_id)
     assert enrollment_id is not None
     return enrollment_id
 
 
 async def unenroll_learner(work: UnitOfWork, *, learner: LearnerKey, content: ContentKey) -> int:
-    """End every reason that a learner has to be enrolled; returns the ID of the enrollment, whose progress stays."""
+    """End every reason that a learner has to be enrolled, and their waiting for a seat.
+
+    Returns the ID of the enrollment, whose progress stays.
+    """
     person, content_id = await _resolve(work, learner, content)
-    enrollment_id = await _find_enrollment(work, person.id, content_id)
+    enrollment_id = await find_enrollment(work, person.id, content_id)
     if enrollment_id is None:
         raise NotFound("The learner has never been enrolled.")
     every_reason = Selection(_EVERY_REASON, (work.tenant_id, enrollment_id))
     await end_reasons(work, every_reason, source=work.principal.source, is_by_rule=False)
+    await leave_waitlist(work, content_id, person.id)
     return enrollment_id
 
 
@@ -61,7 +66,8 @@ async def _resolve(work: UnitOfWork, learner: LearnerKey, content: ContentKey) -
     return person, content_id
 
 
-async def _find_enrollment(work: UnitOfWork, learner_id: int, content_id: int) -> int | None:
+async def find_enrollment(work: UnitOfWork, learner_id: int, content_id: int) -> int | None:
+    """Return the ID of the place that a learner has or had in a content, also of one where they only wait."""
     enrollment_id: int | None = await work.sql.value(
         "SELECT id FROM enrollment WHERE tenant_id = $1 AND learner_id = $2 AND content_id = $3",
         work.tenant_id,

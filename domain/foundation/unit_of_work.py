@@ -1,11 +1,13 @@
 """One change, one transaction: facts, what follows from them, log rows and change rows commit together or not at all.
 
 `perform` is the only way in. It runs an operation, then what `domain/reactions.py` says follows from its events, then
-commits; only after the commit is anybody told.
+commits; only after the commit is anybody told, and does what has transactions of its own begin.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -22,17 +24,26 @@ from domain.foundation.idempotency import IdempotentCall, find_result, remember_
 Result = TypeVar("Result")
 Handler = Callable[["UnitOfWork", Sequence[Any]], Awaitable[None]]
 Reactions = Mapping[type, Sequence[Handler]]
+#: Does what committed events of one kind lead to: `(tenant_id, now, events)`. What a crash loses of it, a sweep does.
+FollowUp = Callable[[int, datetime, Sequence[Any]], Awaitable[None]]
+FollowUps = Mapping[type, FollowUp]
+
+log = logging.getLogger(__name__)
 
 #: Log entries of rules that a payload can list.
 LISTED_RULE_ACTIONS = 1_000
 
 _reactions: Reactions | None = None
+_follow_ups: FollowUps = {}
+#: Events that whoever follows up in this task still has before them; None while nobody does.
+_pending_follow_ups: ContextVar[list[Any] | None] = ContextVar("pending_follow_ups", default=None)
 
 
-def install(reactions: Reactions) -> None:
-    """Set the table of reactions of this process; `domain/reactions.py` does it when it is imported."""
-    global _reactions
+def install(reactions: Reactions, follow_ups: FollowUps | None = None) -> None:
+    """Set the tables of this process; `domain/reactions.py` does it when it is imported. None keeps the follow-ups."""
+    global _reactions, _follow_ups
     _reactions = reactions
+    _follow_ups = _follow_ups if follow_ups is None else follow_ups
 
 
 @dataclass(slots=True)
@@ -45,6 +56,8 @@ class UnitOfWork:
     operation: str
     sql: Session
     events: list[Any] = field(default_factory=list)
+    #: Events that lead to something after the commit.
+    events_to_follow_up: list[Any] = field(default_factory=list)
     #: Log entries that rules caused, in order, the first 1,000; and how many there are.
     rule_action_ids: list[int] = field(default_factory=list)
     rule_action_count: int = 0
@@ -64,7 +77,7 @@ class UnitOfWork:
         return self.principal.tenant_id
 
     def record(self, event: Any) -> None:
-        """Note what has happened; its reactions run before the commit."""
+        """Note what has happened; its reactions run before the commit, its follow-ups after it."""
         self.events.append(event)
 
     def add_rule_actions(self, listed_ids: Sequence[int], count: int) -> None:
@@ -89,7 +102,9 @@ class UnitOfWork:
                     calls.setdefault(handler, []).extend(same)
             for handler, events in calls.items():
                 await handler(self, events)
-            unknown = {type(event).__name__ for event in pending} - {kind.__name__ for kind in _reactions}
+            self.events_to_follow_up += [event for event in pending if type(event) in _follow_ups]
+            known = {*_reactions, *_follow_ups}
+            unknown = {type(event).__name__ for event in pending if type(event) not in known}
             if unknown:
                 raise RuntimeError(f"Events without an entry in domain.reactions: {sorted(unknown)}")
 
@@ -114,12 +129,14 @@ async def perform(
 ) -> Done[Result]:
     """Run one operation in one transaction, with its reactions; retried once, whole, after a deadlock.
 
+    Then, in other transactions, what follows from the commit; it cannot fail the operation any more.
+
     With `idempotent`, the key is inserted in the same transaction as the work, and a call that was committed before
     answers with its stored result. Raises DomainError (nothing was done) or RequestFailure.
     """
     for is_last in (False, True):
         try:
-            return await _attempt(principal, now, operation, action, idempotent)
+            done, events = await _attempt(principal, now, operation, action, idempotent)
         except (asyncpg.PostgresError, OperationalError, IntegrityError) as error:
             cause = _postgres_error(error)
             if isinstance(cause, asyncpg.DeadlockDetectedError | asyncpg.SerializationError):
@@ -136,7 +153,35 @@ async def perform(
         except (OSError, asyncpg.InterfaceError) as error:
             # No connection is to be had, or it broke: what was not committed is gone.
             raise Unavailable from error
+        else:
+            await _follow_up(principal.tenant_id, now, events)
+            return done
     raise AssertionError("unreachable")
+
+
+async def _follow_up(tenant_id: int, now: datetime, events: Sequence[Any]) -> None:
+    """Do what comes after a commit; a failure is reported and left to the sweeps, as the change itself stands."""
+    if not events:
+        return
+    pending = _pending_follow_ups.get()
+    if pending is not None:
+        # One follow-up has led to another. Done one after the other, a long chain of them does not pile up.
+        pending.extend(events)
+        return
+    pending = list(events)
+    token = _pending_follow_ups.set(pending)
+    try:
+        while pending:
+            current, pending[:] = list(pending), []
+            for kind, handler in _follow_ups.items():
+                same = [event for event in current if type(event) is kind]
+                if same:
+                    try:
+                        await handler(tenant_id, now, same)
+                    except Exception as error:
+                        log.warning("what follows %s failed: %s", kind.__name__, type(error).__name__, exc_info=error)
+    finally:
+        _pending_follow_ups.reset(token)
 
 
 def _postgres_error(error: BaseException) -> BaseException | None:
@@ -152,17 +197,19 @@ async def _attempt(
     operation: str,
     action: Callable[[UnitOfWork], Awaitable[Result]],
     idempotent: IdempotentCall[Result] | None,
-) -> Done[Result]:
+) -> tuple[Done[Result], list[Any]]:
+    """Return what was done, and the events to follow up now that it is committed."""
     async with writing(principal.tenant_id) as sql:
         work = UnitOfWork(principal=principal, now=now, operation=operation, sql=sql)
         if idempotent is not None and not await reserve_key(work.sql, principal, operation, idempotent, now):
             stored = await find_result(work.sql, principal, operation, idempotent)
-            return Done(
+            replayed = Done(
                 result=idempotent.restore(stored["result"]),
                 rule_action_ids=stored["rule_action_ids"],
                 rule_action_count=stored["rule_action_count"],
                 reevaluation_job_id=stored["reevaluation_job_id"],
             )
+            return replayed, []
         result = await action(work)
         await work.react()
         done = Done(result, work.rule_action_ids, work.rule_action_count, work.reevaluation_job_id)
@@ -175,7 +222,7 @@ async def _attempt(
             }
             await remember_result(work.sql, principal, operation, idempotent, stored)
     nudge.send(principal.tenant_id, has_jobs=work.has_new_jobs)
-    return done
+    return done, work.events_to_follow_up
 
 
 class _RolledBack(Exception):

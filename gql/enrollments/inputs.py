@@ -64,6 +64,28 @@ class UnenrollLearnerInput(MutationInput):
     content: LearningContentKeyInput = strawberry.field(description="Content concerned.")
 
 
+@strawberry.input(description="Input of enrollSelf.")
+class EnrollSelfInput(MutationInput):
+    """What to enroll oneself in."""
+
+    course: LearningContentKeyInput = strawberry.field(description="Course concerned.")
+
+
+@strawberry.input(description="Input of unenrollSelf.")
+class UnenrollSelfInput(MutationInput):
+    """What to leave."""
+
+    content: LearningContentKeyInput = strawberry.field(description="Content concerned.")
+
+
+@strawberry.input(description="Input of recordPurchase.")
+class RecordPurchaseInput(MutationInput):
+    """Who bought what."""
+
+    learner: LearnerKeyInput = strawberry.field(description="Learner concerned.")
+    course: LearningContentKeyInput = strawberry.field(description="Course concerned.")
+
+
 @strawberry.input
 class _Progress:
     """What any report of progress says."""

@@ -11,6 +11,8 @@ from domain.enrollments.progress_reports import (
     bulk_record_course_progress,
     record_course_progress,
 )
+from domain.enrollments.purchases import record_purchase
+from domain.enrollments.self_enrollment import enroll_self, unenroll_self
 from domain.foundation.errors import DomainError
 from domain.people.row_outcomes import RowError, RowOutcome
 from gql.arguments import INPUT
@@ -20,8 +22,11 @@ from gql.context import Info
 from gql.enrollments.inputs import (
     BulkRecordCourseProgressInput,
     EnrollLearnerInput,
+    EnrollSelfInput,
     RecordCourseProgressInput,
+    RecordPurchaseInput,
     UnenrollLearnerInput,
+    UnenrollSelfInput,
     progress_input,
 )
 from gql.enrollments.types import Enrollment
@@ -29,6 +34,27 @@ from gql.mutations import Payload, RuleOutcomePayload, mutation, reevaluation_of
 from gql.people import enums  # noqa: F401 - publishes the outcomes of rows
 from gql.people.inputs import learner_key
 from gql.user_errors import UserError, user_errors
+
+
+@strawberry.type(description="Payload of enrollSelf.")
+class EnrollSelfPayload(RuleOutcomePayload):
+    """Payload of enrollSelf."""
+
+    enrollment: Enrollment | None = strawberry.field(default=None, description="Enrollment after the change.")
+
+
+@strawberry.type(description="Payload of unenrollSelf.")
+class UnenrollSelfPayload(RuleOutcomePayload):
+    """Payload of unenrollSelf."""
+
+    enrollment: Enrollment | None = strawberry.field(default=None, description="Enrollment after the change.")
+
+
+@strawberry.type(description="Payload of recordPurchase.")
+class RecordPurchasePayload(RuleOutcomePayload):
+    """Payload of recordPurchase."""
+
+    enrollment: Enrollment | None = strawberry.field(default=None, description="Enrollment after the change.")
 
 
 @strawberry.type(description="Payload of enrollLearner.")
@@ -93,6 +119,35 @@ class BulkRecordCourseProgressPayload(Payload):
 @strawberry.type
 class EnrollmentsMutation:
     """Mutations of enrollments and progress."""
+
+    @mutation("Enrolls the viewer in a self-enrollable course, or puts them on its waitlist.")
+    async def enroll_self(self, info: Info, input: Annotated[EnrollSelfInput, INPUT]) -> EnrollSelfPayload | None:
+        """Enroll the viewer."""
+        done = await info.context.perform(
+            "enrollSelf", input, lambda work: enroll_self(work, course=content_key(input.course)), int
+        )
+        return EnrollSelfPayload(enrollment=await Enrollment.load(info, done.result), done=done)
+
+    @mutation("Ends the viewer's voluntary enrollment; refused while a mandatory task needs it.")
+    async def unenroll_self(self, info: Info, input: Annotated[UnenrollSelfInput, INPUT]) -> UnenrollSelfPayload | None:
+        """Unenroll the viewer."""
+        done = await info.context.perform(
+            "unenrollSelf", input, lambda work: unenroll_self(work, content=content_key(input.content)), int
+        )
+        return UnenrollSelfPayload(enrollment=await Enrollment.load(info, done.result), done=done)
+
+    @mutation("Records that a learner bought a course. Needs ADMIN.")
+    async def record_purchase(
+        self, info: Info, input: Annotated[RecordPurchaseInput, INPUT]
+    ) -> RecordPurchasePayload | None:
+        """Record a purchase."""
+        done = await info.context.perform(
+            "recordPurchase",
+            input,
+            lambda work: record_purchase(work, learner=learner_key(input.learner), course=content_key(input.course)),
+            int,
+        )
+        return RecordPurchasePayload(enrollment=await Enrollment.load(info, done.result), done=done)
 
     @mutation("Enrolls a learner by hand. Needs a trainer of the content or ADMIN.")
     async def enroll_learner(

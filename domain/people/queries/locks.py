@@ -43,6 +43,18 @@ async def lock_learners(work: UnitOfWork, ids: Collection[int]) -> list[LockedLe
     )
 
 
+async def lock_idle_learners(work: UnitOfWork, ids: Collection[int]) -> list[int]:
+    """Lock those of these people whom nobody else has locked, and return their IDs; waits for nobody."""
+    await share_rules(work)
+    locked: list[int] = await work.sql.values(
+        "SELECT id FROM learner WHERE tenant_id = $1 AND id = ANY ($2::bigint[])"
+        " ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
+        work.tenant_id,
+        list(ids),
+    )
+    return locked
+
+
 async def lock_last_admin(work: UnitOfWork) -> None:
     """Let only one transaction at a time take an administrator away: two could each count the other one.
 
