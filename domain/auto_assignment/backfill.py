@@ -19,8 +19,12 @@ from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.queries import lock_learners
 
-#: Learner IDs that one chunk looks at: small chunks keep others waiting less, at the same rate.
-CHUNK = 5_000
+#: Learner IDs that one chunk looks at, at first and at most. The first one is small: in a new database the planner
+#: knows nothing before it, and statistics are taken after it.
+FIRST_CHUNK = 200
+CHUNK = 20_000
+#: People that a chunk should find. More would keep changes of their facts waiting for their locks, at the same rate.
+FOUND = range(500, 2_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +125,14 @@ async def backfill_chunk(work: UnitOfWork, job: Job) -> bool:
     """Enroll the next people of a RULE_BACKFILL."""
     scope: list[int] | None = job.progress.get("content_ids")
     assert job.subject_id is not None
-    if job.total_count is None:
-        job.total_count = await work.sql.value(_COUNT_DUE, work.tenant_id, job.subject_id, scope)
+    await _count(work, job, _COUNT_DUE, scope)
     chunk = await _next_range(work, job)
     if chunk is None:
         return True
     due = await work.sql.rows(Due, _DUE_IN_RANGE, work.tenant_id, job.subject_id, scope, *chunk)
-    count = await _enroll(work, job.subject_id, scope, sorted({one.learner_id for one in due}))
-    _advance(job, chunk[1], count)
+    found = sorted({one.learner_id for one in due})
+    count = await _enroll(work, job.subject_id, scope, found)
+    _advance(job, chunk[1], count, len(found))
     return False
 
 
@@ -136,8 +140,7 @@ async def preparation_chunk(work: UnitOfWork, job: Job) -> bool:
     """Make members of the next people of a RULE_PREPARATION; with the last, the rule becomes ACTIVE."""
     rule_id = job.subject_id
     assert rule_id is not None
-    if job.total_count is None:
-        job.total_count = await work.sql.value(_COUNT_NEW_MEMBERS, work.tenant_id, rule_id, None)
+    await _count(work, job, _COUNT_NEW_MEMBERS, None)
     chunk = await _next_range(work, job)
     if chunk is None:
         await set_state(work, rule_id, RuleState.ACTIVE)
@@ -146,7 +149,7 @@ async def preparation_chunk(work: UnitOfWork, job: Job) -> bool:
     found = sorted({one.learner_id for one in due if not one.is_member})
     new = {one.learner_id for one in await _locked_due(work, rule_id, None, found, *chunk) if not one.is_member}
     await add_members(work, sorted(new), [rule_id] * len(new))
-    _advance(job, chunk[1], len(new))
+    _advance(job, chunk[1], len(new), len(found))
     return False
 
 
@@ -162,6 +165,13 @@ async def set_state(work: UnitOfWork, rule_id: int, state: RuleState) -> None:
     await record_changes(work, ObjectType.RULE, [(row["id"], row["version"]) for row in changed])
 
 
+async def _count(work: UnitOfWork, job: Job, count: str, scope: list[int] | None) -> None:
+    """Count who is to be worked on, after the first chunk."""
+    if job.total_count is None and "after" in job.progress:
+        rest: int = await work.sql.value(count, work.tenant_id, job.subject_id, scope)
+        job.total_count = job.processed_count + rest
+
+
 async def _next_range(work: UnitOfWork, job: Job) -> tuple[int, int] | None:
     """Return the next learner IDs, after … until; None behind the last."""
     after: int = job.progress.get("after", 0)
@@ -169,7 +179,7 @@ async def _next_range(work: UnitOfWork, job: Job) -> tuple[int, int] | None:
         "SELECT max(id) FROM (SELECT id FROM learner WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3) next_ids",
         work.tenant_id,
         after,
-        CHUNK,
+        min(CHUNK, job.progress.get("size", FIRST_CHUNK)),
     )
     if until is None:
         # Who entered the rule by a change meanwhile was not this job's work.
@@ -178,10 +188,17 @@ async def _next_range(work: UnitOfWork, job: Job) -> tuple[int, int] | None:
     return after, until
 
 
-def _advance(job: Job, until: int, count: int) -> None:
+def _advance(job: Job, until: int, count: int, found: int) -> None:
     job.progress["after"] = until
+    size: int = job.progress.get("size", FIRST_CHUNK)
+    if found < FOUND.start:
+        size = min(CHUNK, size * 2)
+    elif found >= FOUND.stop:
+        size = max(FIRST_CHUNK, size // 2)
+    job.progress["size"] = size
     job.processed_count += count
-    job.total_count = max(job.total_count or 0, job.processed_count)
+    if job.total_count is not None:
+        job.total_count = max(job.total_count, job.processed_count)
 
 
 async def _locked_due(

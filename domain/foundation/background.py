@@ -12,7 +12,7 @@ from typing import Any
 
 from domain.foundation.access import Principal
 from domain.foundation.change_feed import ObjectType, record_changes
-from domain.foundation.database import across_tenants
+from domain.foundation.database import across_tenants, refresh_statistics
 from domain.foundation.locks import share_rules
 from domain.foundation.models import JobKind, JobStatus
 from domain.foundation.unit_of_work import UnitOfWork, perform, with_retry
@@ -178,6 +178,7 @@ async def run_job(
         return
 
     async def step(work: UnitOfWork) -> bool:
+        await work.sql.plan_each_time()
         # Before the job's own row, as whoever locks the rules alone may end their jobs.
         await share_rules(work)
         job = await lock_job(work, job_id)
@@ -195,7 +196,13 @@ async def run_job(
         return is_finished or is_given_back
 
     is_finished = False
+    next_refresh, chunk_count = 1, 0
     while not is_finished:
+        if chunk_count == next_refresh:
+            # Ever more rarely: tables have to grow by a lot before the planner sees them in another way.
+            await refresh_statistics()
+            next_refresh *= 4
+        chunk_count += 1
         try:
             done = await with_retry(lambda: perform(principal, clock(), "backgroundJob", step))
         except Exception as error:

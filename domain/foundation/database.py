@@ -63,6 +63,13 @@ class Session:
         last = tag.rpartition(" ")[2]
         return int(last) if last.isdigit() else 0
 
+    async def plan_each_time(self) -> None:
+        """Plan every statement of this transaction for its arguments: bulk work makes tables grow under its plans.
+
+        A plan that was kept from when a table was small can cost seconds in a chunk; planning costs a millisecond.
+        """
+        await self.connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+
     async def insert(self, table: str, columns: Sequence[str], records: Sequence[Sequence[Any]]) -> None:
         """Insert rows in one round trip. (PostgreSQL refuses COPY into tables with row level security.)"""
         places = ", ".join(f"${number + 1}" for number in range(len(columns)))
@@ -208,13 +215,6 @@ async def across_tenants(sql: str, *args: Any) -> list["asyncpg.Record"]:
 
 
 async def refresh_statistics() -> None:
-    """Tell the planner how the tables look after a bulk load.
-
-    Before PostgreSQL 17 only owners may; there autovacuum does it a little later.
-    """
-    async with database().acquire_connection() as connection:
-        if connection.get_server_version().major >= 17:
-            await connection.execute(
-                "SET statement_timeout = 0; ANALYZE learner, learner_ref, learner_place, enrollment, enrollment_reason,"
-                " rule, rule_atom, rule_target, rule_member, content_action; RESET statement_timeout"
-            )
+    """Tell the planner how the tables look now: bulk work needs it before autovacuum comes round."""
+    async with in_transaction() as transaction:
+        await transaction._connection.execute("SET LOCAL statement_timeout = 0; SELECT refresh_statistics()")

@@ -41,9 +41,6 @@ async def _grant(connection: "asyncpg.Connection[asyncpg.Record]", role: str) ->
     for table in sorted(row["tablename"] for row in tables):
         rights = "SELECT, INSERT" if table in APPEND_ONLY else "SELECT, INSERT, UPDATE, DELETE"
         statements.append(f'GRANT {rights} ON "{table}" TO {quoted}')
-    if connection.get_server_version().major >= 17:
-        # So that the application can bring the planner's statistics up to date after an import.
-        statements += [f'GRANT MAINTAIN ON "{row["tablename"]}" TO {quoted}' for row in tables]
     statements.append(f"GRANT SELECT ON fact TO {quoted}")
     statements.append(f"GRANT SELECT ON tortoise_migrations TO {quoted}")
     await connection.execute(";\n".join(statements))

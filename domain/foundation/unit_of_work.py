@@ -127,7 +127,7 @@ async def perform(
     *,
     idempotent: IdempotentCall[Result] | None = None,
 ) -> Done[Result]:
-    """Run one operation in one transaction, with its reactions; retried once, whole, after a deadlock.
+    """Run one operation in one transaction, with its reactions; once more, whole, after a deadlock or a lock timeout.
 
     Then, in other transactions, what follows from the commit; it cannot fail the operation any more.
 
@@ -139,12 +139,10 @@ async def perform(
             done, events = await _attempt(principal, now, operation, action, idempotent)
         except (asyncpg.PostgresError, OperationalError, IntegrityError) as error:
             cause = _postgres_error(error)
-            if isinstance(cause, asyncpg.DeadlockDetectedError | asyncpg.SerializationError):
+            if isinstance(cause, _RETRIED):
                 if is_last:
                     raise TryAgain from error
                 continue
-            if isinstance(cause, asyncpg.LockNotAvailableError):
-                raise TryAgain from error
             if isinstance(cause, asyncpg.QueryCanceledError):
                 raise TimedOut from error
             if isinstance(cause, asyncpg.PostgresConnectionError):
@@ -223,6 +221,10 @@ async def _attempt(
             await remember_result(work.sql, principal, operation, idempotent, stored)
     nudge.send(principal.tenant_id, has_jobs=work.has_new_jobs)
     return done, work.events_to_follow_up
+
+
+#: What others do at the same moment, and a second try may find done.
+_RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
 
 
 class _RolledBack(Exception):

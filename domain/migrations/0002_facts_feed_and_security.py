@@ -61,7 +61,9 @@ CREATE UNIQUE INDEX rule_unique_name ON rule (tenant_id, name) WHERE state <> 'D
 CREATE INDEX rule_met_by_default ON rule (tenant_id, id) WHERE is_met_by_default AND state <> 'DELETED';
 
 CREATE INDEX enrollment_by_fact ON enrollment (tenant_id, content_id, fact_status, learner_id) WHERE fact_status IS NOT NULL;
-CREATE INDEX enrollment_by_content ON enrollment (tenant_id, content_id, enrolled_at, id);
+-- Not led by the tenant: without statistics, tenant and content together would look as selective as learner and
+-- content, and looking up one enrollment would walk all those of its content.
+CREATE INDEX enrollment_by_content ON enrollment (content_id, enrolled_at, id);
 CREATE INDEX enrollment_by_age ON enrollment (tenant_id, enrolled_at, id);
 -- At most one open reason per enrollment and cause.
 CREATE UNIQUE INDEX enrollment_reason_open ON enrollment_reason (enrollment_id, source, (coalesce(rule_id, task_id, path_id, 0)))
@@ -163,6 +165,15 @@ SET search_path = public, pg_temp AS
 CREATE FUNCTION delete_old_changes(before timestamptz) RETURNS bigint LANGUAGE sql SECURITY DEFINER
 SET search_path = public, pg_temp AS
 'WITH gone AS (DELETE FROM change WHERE at < before RETURNING 1) SELECT count(*) FROM gone';
+
+-- Without statistics the planner takes every column for equally selective, and a bulk load runs into that within
+-- seconds, long before autovacuum looks. Only owners may ANALYZE, hence the owner's rights.
+CREATE FUNCTION refresh_statistics() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+BEGIN
+  ANALYZE (SKIP_LOCKED) learner, learner_ref, learner_place, enrollment, enrollment_reason, content_action,
+    rule, rule_atom, rule_target, rule_member;
+END $$;
 
 -- ILIKE is not leakproof, so under row security it cannot use an index: the search runs with the owner's rights
 -- and filters by tenant itself.
