@@ -1,4 +1,4 @@
-"""What is due somewhere, tenant by tenant. What fails holds up nothing else than what was to be done together with it."""
+"""What is due somewhere, tenant by tenant. What fails holds up nothing but what was to be done together with it."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
