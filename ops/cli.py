@@ -17,8 +17,16 @@ from domain.foundation.migrating import migrate as apply_migrations
 from domain.tenants.operations import create_tenant
 from gql.ids import TENANT, encode
 from ops.accounts import Person, change_rule_limit, make_token
-from ops.connecting import command_settings, database_of, database_role, require_database, require_redis
+from ops.connecting import (
+    command_settings,
+    database_of,
+    database_role,
+    get_tenant_id,
+    require_database,
+    require_redis,
+)
 from ops.failures import CommandFailed, explanation
+from ops.importing import Importer, ImportKind, ImportOptions, ImportReport
 from ops.log_output import configure_logging
 
 #: Seconds that open requests and streams have to end when the web server stops.
@@ -174,6 +182,38 @@ def token(
             return await make_token(settings, Person(tenant, email, role), clock.now(), timedelta(hours=hours))
 
     print(asyncio.run(run()))
+
+
+@app.command("import")
+def import_file(
+    kind: Annotated[ImportKind, typer.Argument(help="What the file holds.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="UTF-8, with a line of column names.")],
+    tenant: TenantSlug,
+    maps: Annotated[
+        list[str],
+        typer.Option("--map", metavar="COLUMN=FIELD", help="Column of a field; A+B=FIELD joins two by a hyphen."),
+    ] = [],  # noqa: B006  Typer reads the default and makes a new list.
+    values: Annotated[
+        list[str],
+        typer.Option("--value", metavar="FIELD:TEXT=VALUE", help="What a text in a field means."),
+    ] = [],  # noqa: B006
+    first_wins: Annotated[
+        bool, typer.Option("--first-wins", help="Leave out rows about somebody who was there before in the file.")
+    ] = False,
+    data: Data = DATA,
+) -> None:
+    """Import people, courses or enrollments. Refused rows are listed, all others are done; exit code 1 if any were."""
+    importer = Importer(file, kind, ImportOptions(maps, values, first_wins))
+    settings = command_settings(data)
+
+    async def run() -> ImportReport:
+        async with database_of(settings):
+            return await importer.run(await get_tenant_id(tenant))
+
+    report = asyncio.run(run())
+    for line in report.lines():
+        print(line)
+    raise typer.Exit(1 if report.refused else 0)
 
 
 @app.command()

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
+import domain.reactions  # noqa: F401  Changes need the table of reactions.
 from domain.foundation.database import connected
 from domain.foundation.settings import Settings
 from domain.tenants.accounts import find_tenant_id

@@ -1,0 +1,78 @@
+"""Rows about people.
+
+A row says what its person is: an empty cell removes the value, except a name or an email address, which stay.
+"""
+
+from collections.abc import Sequence
+
+from domain.foundation.errors import DomainError
+from domain.foundation.unit_of_work import UnitOfWork
+from domain.people.learner_changes import UNSET, LearnerChanges, RefChange
+from domain.people.models import PlaceKind
+from domain.people.operations import upsert_learners
+from domain.people.row_outcomes import RowOutcome, row_errors
+from ops.column_mapping import FieldSet
+from ops.failures import CommandFailed
+from ops.import_rows import MadeForNothing, Row, RowResult, Written
+from ops.place_matching import PlaceMatching
+
+REFS = tuple(f"ref{number}" for number in range(1, 11))
+LEARNER_FIELDS = FieldSet(
+    known=("external_id", "name", "email", "department", "client", "sublicense", *REFS), needed=("external_id",)
+)
+
+
+class LearnerImport:
+    """Creates and changes people by external ID."""
+
+    fields = LEARNER_FIELDS
+    has_unique_rows = True
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        if "sublicense" in fields and "client" not in fields:
+            raise CommandFailed("No column is client: a sublicense belongs to one. Give it by --map column=client.")
+        self._fields = set(fields)
+        self._refs = [field for field in fields if field in REFS]
+        self._file_names = {"externalId": "external_id", "departmentId": "department", "clientIds": "client"}
+        self._file_names |= {f"refValues.{index}": field for index, field in enumerate(self._refs)}
+
+    def key(self, row: Row) -> str:
+        """Return what names a row within its file."""
+        return row["external_id"]
+
+    async def write(self, work: UnitOfWork, rows: Sequence[Row]) -> Written:
+        """Create or change the people of these rows; raises MadeForNothing."""
+        places = PlaceMatching(work)
+        await places.load(rows)
+        results: dict[int, RowResult] = {}
+        changes: dict[int, LearnerChanges] = {}
+        for index, row in enumerate(rows):
+            try:
+                changes[index] = await self._changes(row, places)
+            except DomainError as error:
+                results[index] = RowResult.of(RowOutcome.FAILED, row_errors(error), {})
+        written = await upsert_learners(work, rows=list(changes.values()), names_from_external_ids=True)
+        for index, result in zip(changes, written, strict=True):
+            results[index] = RowResult.of(result.outcome, result.errors, self._file_names)
+        refused = {index: result for index, result in results.items() if result.outcome is RowOutcome.FAILED}
+        if refused and places.made:
+            raise MadeForNothing(refused)
+        return Written([results[index] for index in range(len(rows))], places.made)
+
+    async def _changes(self, row: Row, places: PlaceMatching) -> LearnerChanges:
+        client_id = await places.get(PlaceKind.CLIENT, row.get("client", ""))
+        department_id = await places.get(PlaceKind.DEPARTMENT, row.get("department", ""))
+        sublicense_id = await places.get_sublicense(row.get("sublicense", ""), client_id)
+        return LearnerChanges(
+            external_id=row["external_id"],
+            name=row.get("name") or UNSET,
+            email=row.get("email") or UNSET,
+            department=department_id if "department" in self._fields else UNSET,
+            clients=_list_of(client_id) if "client" in self._fields else UNSET,
+            sublicenses=_list_of(sublicense_id) if "sublicense" in self._fields else UNSET,
+            ref_values=[RefChange(int(field.removeprefix("ref")), row[field] or None) for field in self._refs],
+        )
+
+
+def _list_of(place_id: int | None) -> list[int]:
+    return [] if place_id is None else [place_id]

@@ -1,0 +1,85 @@
+"""Places that files name by a text: matched by external ID, then by name, and made when there are none."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.foundation.errors import DomainError, Invalid
+from domain.foundation.unit_of_work import UnitOfWork
+from domain.people.models import PlaceKind
+from domain.people.operations import create_place
+from domain.people.queries.keys import storable
+from ops.import_rows import Row
+
+#: Fields of a file that name places, with the words of the report.
+_FIELDS = {PlaceKind.DEPARTMENT: "department", PlaceKind.CLIENT: "client", PlaceKind.SUBLICENSE: "sublicense"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    id: int
+    kind: str
+    external_id: str | None
+    name: str
+    client_id: int | None
+
+
+class PlaceMatching:
+    """The places that the rows of one chunk name, in the transaction of the chunk."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._work = work
+        self._by_external_id: dict[tuple[PlaceKind, str], _Place] = {}
+        self._by_name: dict[tuple[PlaceKind, int | None, str], int] = {}
+        #: How many of which kind were made.
+        self.made: Counter[str] = Counter()
+
+    async def load(self, rows: Sequence[Row]) -> None:
+        """Look up everything that the rows name, in one statement."""
+        texts = storable({row.get(field, "") for row in rows for field in _FIELDS.values()} - {""})
+        if not texts:
+            return
+        places = await self._work.sql.rows(
+            _Place,
+            "SELECT id, kind, external_id, name, client_id FROM place"
+            " WHERE tenant_id = $1 AND kind = ANY ($2::text[])"
+            "   AND (external_id = ANY ($3::text[]) OR name = ANY ($3::text[])) ORDER BY id",
+            self._work.tenant_id,
+            [kind.value for kind in _FIELDS],
+            texts,
+        )
+        for place in places:
+            kind = PlaceKind(place.kind)
+            if place.external_id is not None:
+                self._by_external_id[kind, place.external_id] = place
+            # Of sublicenses with one name, the oldest.
+            self._by_name.setdefault((kind, place.client_id, place.name), place.id)
+
+    async def get(self, kind: PlaceKind, text: str) -> int | None:
+        """Return the department or client that a cell names, made where needed; None for an empty cell."""
+        return await self._get(kind, text, None) if text else None
+
+    async def get_sublicense(self, text: str, client_id: int | None) -> int | None:
+        """Return the sublicense that a cell names; one that has to be made, or is found by its name, needs a client."""
+        if not text:
+            return None
+        known = self._by_external_id.get((PlaceKind.SUBLICENSE, text))
+        if known is None and client_id is None:
+            raise Invalid("Has no client in this row.", path=["sublicense"])
+        if known is not None and client_id not in (None, known.client_id):
+            raise Invalid("Belongs to another client.", path=["sublicense"])
+        return await self._get(PlaceKind.SUBLICENSE, text, client_id)
+
+    async def _get(self, kind: PlaceKind, text: str, client_id: int | None) -> int:
+        if known := self._by_external_id.get((kind, text)):
+            return known.id
+        name = text.strip()
+        place_id = self._by_name.get((kind, client_id, name))
+        if place_id is None:
+            try:
+                place_id = await create_place(self._work, kind=kind, name=text, client=client_id)
+            except DomainError as error:
+                raise Invalid(error.message, path=[_FIELDS[kind]]) from error
+            self._by_name[kind, client_id, name] = place_id
+            self.made[_FIELDS[kind]] += 1
+        return place_id
