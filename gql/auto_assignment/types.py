@@ -1,5 +1,6 @@
 """Rules and previews of rules."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -321,7 +322,7 @@ async def rule_node(info: Info, key: int) -> AutoAssignmentRule | None:
 
 async def load_rules(info: Info, rule_ids: Sequence[int]) -> list[AutoAssignmentRule]:
     """Return the visible ones of these rules, in order."""
-    loaded = [await AutoAssignmentRule.load(info, rule_id) for rule_id in rule_ids]
+    loaded = await asyncio.gather(*(AutoAssignmentRule.load(info, rule_id) for rule_id in rule_ids))
     return [rule for rule in loaded if rule is not None]
 
 
