@@ -1,6 +1,7 @@
 """Expected failures as the API publishes them. Only this module knows both the domain's errors and the API's types."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -134,13 +135,13 @@ ERROR_TYPES: tuple[type[UserError], ...] = (
 
 
 def user_errors(error: DomainError, *, prefix: Sequence[str] = ("input",)) -> list[UserError]:
-    """Return a failure as the payload lists it; `prefix` is put in front of its path."""
+    """Return a failure as the payload lists it; `prefix` is put in front of a path, not of an empty one."""
     if isinstance(error, Problems):
         return [published for part in error.errors for published in user_errors(part, prefix=prefix)]
     common: dict[str, Any] = {
         "code": UserErrorCode[error.code],
         "message": error.message,
-        "path": [*prefix, *error.path],
+        "path": [*prefix, *error.path] if error.path else [],
     }
     match error:
         case VersionConflict():
@@ -153,6 +154,18 @@ def user_errors(error: DomainError, *, prefix: Sequence[str] = ("input",)) -> li
             return [RuleLockedError(**common, editable_parts=error.editable_parts)]
         case _:
             return [GenericError(**common)]
+
+
+@contextmanager
+def within_argument(name: str) -> Iterator[None]:
+    """Let expected failures in the block point into the argument `name` of a query."""
+    try:
+        yield
+    except DomainError as error:
+        for part in error.errors if isinstance(error, Problems) else [error]:
+            if part.path:
+                part.path = [name, *part.path]
+        raise
 
 
 def error_extensions(error: DomainError) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from gql.content.inputs import content_keys
 from gql.context import Info
 from gql.pagination import paging_of
 from gql.people.inputs import LearnerKeyInput, learner_key
+from gql.user_errors import within_argument
 
 
 @strawberry.type
@@ -54,17 +55,18 @@ class AutoAssignmentQuery:
     ) -> AutoAssignmentRulePreview | None:
         """Preview a rule."""
         info.context.principal.require_reading_all()
-        return AutoAssignmentRulePreview(
-            preview=await preview_rule(
-                info.context.reads,
-                info.context.principal,
-                match=input.match,
-                conditions=condition_inputs(input.conditions),
-                contents=content_keys(input.contents, path=["contents"]),
-                when_unmet=input.when_unmet,
-                edited_rule_id=ids.get_own_key(ids.RULE, input.rule_id, path=["ruleId"]) if input.rule_id else None,
+        with within_argument("input"):
+            return AutoAssignmentRulePreview(
+                preview=await preview_rule(
+                    info.context.reads,
+                    info.context.principal,
+                    match=input.match,
+                    conditions=condition_inputs(input.conditions),
+                    contents=content_keys(input.contents, path=["contents"]),
+                    when_unmet=input.when_unmet,
+                    edited_rule_id=ids.get_own_key(ids.RULE, input.rule_id, path=["ruleId"]) if input.rule_id else None,
+                )
             )
-        )
 
     @strawberry.field(description="Why a learner does or does not meet a rule, condition by condition.")
     async def auto_assignment_rule_explanation(
