@@ -57,7 +57,7 @@ async def take_seats(work: UnitOfWork, course: ContentState, sources: Mapping[in
     await grant(work, grants, writes_facts=True)
     days: int | None = course.columns["access_days"]
     if days is not None:
-        await limit_access(work, course.id, list(sources), days=days)
+        await limit_access(work, course.id, sources, days=days)
 
 
 async def seat_or_wait(work: UnitOfWork, course: ContentState, learner_id: int, source: Source) -> int:

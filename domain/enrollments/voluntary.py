@@ -3,7 +3,7 @@
 When it ends is laid down as it begins: a course that changes its access days changes them for those who come later.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from domain.foundation.access import Source
@@ -12,20 +12,21 @@ from domain.foundation.unit_of_work import UnitOfWork
 VOLUNTARY = frozenset({Source.LEARNER, Source.PURCHASE})
 
 
-async def limit_access(work: UnitOfWork, content_id: int, learner_ids: Sequence[int], *, days: int) -> None:
-    """Have the voluntary reasons end that these learners have just been given."""
+async def limit_access(work: UnitOfWork, content_id: int, sources: Mapping[int, Source], *, days: int) -> None:
+    """Have the reasons end that learners have just been given, each by the source beside it."""
     enrollment_ids = await work.sql.values(
         """
-        UPDATE enrollment_reason SET ends_at = $4
-         WHERE tenant_id = $1 AND content_id = $2 AND learner_id = ANY ($3::bigint[]) AND until_at IS NULL
-           AND source IN ('LEARNER', 'PURCHASE') AND since_at = $5 AND ends_at IS NULL
-        RETURNING enrollment_id
+        UPDATE enrollment_reason r SET ends_at = $5
+          FROM unnest($3::bigint[], $4::text[]) AS given (learner_id, source)
+          JOIN enrollment e ON e.tenant_id = $1 AND e.learner_id = given.learner_id AND e.content_id = $2
+         WHERE r.tenant_id = $1 AND r.enrollment_id = e.id AND r.source = given.source AND r.until_at IS NULL
+        RETURNING r.enrollment_id
         """,
         work.tenant_id,
         content_id,
-        list(learner_ids),
+        list(sources),
+        [source.value for source in sources.values()],
         work.now + timedelta(days=days),
-        work.now,
     )
     await refresh_expiry(work, enrollment_ids)
 
