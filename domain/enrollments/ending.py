@@ -4,7 +4,6 @@ An enrollment ends with its last reason. Where a path ends, the "path" reasons t
 Whoever has left a seat is known after the commit, when somebody who waits may have it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.content.events import SeatsFreed
@@ -43,15 +42,34 @@ class EndedReason:
 
 _END = """
 WITH selected AS MATERIALIZED ({selection}),
-ending AS MATERIALIZED (SELECT DISTINCT reason_id, enrollment_id FROM selected),
-ended AS (
-  UPDATE enrollment_reason r SET until_at = $2 FROM ending d WHERE r.id = d.reason_id
-  RETURNING r.learner_id, r.content_id, r.source, r.rule_id, r.path_id),
-closing AS MATERIALIZED (
-  SELECT s.enrollment_id, s.learner_id, s.content_id, min(s.rule_id) AS rule_id FROM selected s
+-- Paths that end with this: none of their reasons stays.
+ended_path AS MATERIALIZED (
+  SELECT s.learner_id, s.content_id AS path_id, min(s.rule_id) AS rule_id
+    FROM selected s JOIN content c ON c.id = s.content_id AND c.kind = 'LEARNING_PATH'
    WHERE NOT EXISTS (SELECT 1 FROM enrollment_reason r WHERE r.enrollment_id = s.enrollment_id AND r.until_at IS NULL
-                        AND NOT EXISTS (SELECT 1 FROM ending d WHERE d.reason_id = r.id))
-   GROUP BY s.enrollment_id, s.learner_id, s.content_id),
+                        AND NOT EXISTS (SELECT 1 FROM selected d WHERE d.reason_id = r.id))
+   GROUP BY s.learner_id, s.content_id),
+-- What is ended for its own sake, and the "path" reasons that ended paths had given to their courses.
+ending AS MATERIALIZED (
+  SELECT reason_id, enrollment_id, learner_id, content_id, rule_id, NULL::bigint AS path_id, true AS is_direct
+    FROM selected
+  UNION ALL
+  SELECT r.id, r.enrollment_id, r.learner_id, r.content_id, p.rule_id, p.path_id, false
+    FROM ended_path p JOIN enrollment_reason r ON r.path_id = p.path_id AND r.learner_id = p.learner_id
+     AND r.until_at IS NULL AND r.source = 'LEARNING_PATH'),
+ended AS (
+  UPDATE enrollment_reason r SET until_at = $2 FROM (SELECT DISTINCT reason_id FROM ending) d WHERE r.id = d.reason_id
+  RETURNING r.learner_id, r.content_id, r.source, r.rule_id, r.path_id),
+-- Who is ended both ways is logged for its own sake; the oldest of several rules is named.
+closing AS MATERIALIZED (
+  SELECT d.enrollment_id, d.learner_id, d.content_id, bool_or(d.is_direct) AS is_direct,
+         CASE WHEN bool_or(d.is_direct) THEN min(d.rule_id) FILTER (WHERE d.is_direct)
+              ELSE min(d.rule_id) END AS rule_id,
+         (array_agg(d.path_id ORDER BY d.rule_id, d.path_id) FILTER (WHERE NOT d.is_direct))[1] AS path_id
+    FROM ending d
+   WHERE NOT EXISTS (SELECT 1 FROM enrollment_reason r WHERE r.enrollment_id = d.enrollment_id AND r.until_at IS NULL
+                        AND NOT EXISTS (SELECT 1 FROM ending o WHERE o.reason_id = r.id))
+   GROUP BY d.enrollment_id, d.learner_id, d.content_id),
 before AS MATERIALIZED (
   SELECT e.id, e.learner_id, e.content_id, e.fact_status FROM enrollment e JOIN closing c ON c.enrollment_id = e.id
    WHERE e.is_active),
@@ -68,9 +86,11 @@ thinned AS (
 logged AS (
   INSERT INTO content_action (tenant_id, learner_id, content_id, action, source, rule_id, rule_name, path_id,
          actor_learner_id, actor_service_account_id, occurred_at, recorded_at)
-  SELECT $1, c.learner_id, c.content_id, '{action}', $5, c.rule_id, u.name, $7, $3::bigint, $4::bigint, $2, $2
+  SELECT $1, c.learner_id, c.content_id, CASE WHEN c.is_direct THEN '{action}' ELSE 'UNENROLLED' END,
+         CASE WHEN c.is_direct THEN $5 ELSE 'LEARNING_PATH' END, c.rule_id, u.name,
+         CASE WHEN c.is_direct THEN $7 ELSE c.path_id END, $3::bigint, $4::bigint, $2, $2
     FROM closing c JOIN before b ON b.id = c.enrollment_id LEFT JOIN rule u ON u.id = c.rule_id
-   ORDER BY c.learner_id, c.rule_id, c.content_id
+   ORDER BY c.is_direct DESC, c.learner_id, c.rule_id, c.content_id
   RETURNING id),
 changed AS (
   INSERT INTO change_pending (tenant_id, object_type, object_id, version, at)
@@ -84,17 +104,8 @@ SELECT (SELECT count(*) FROM logged) AS logged_count,
        (SELECT array_agg(t.id) FROM thinned t
          WHERE EXISTS (SELECT 1 FROM enrollment_reason r
                         WHERE r.enrollment_id = t.id AND r.until_at IS NULL AND r.ends_at IS NOT NULL)) AS expiring_ids,
-       (SELECT coalesce(jsonb_agg(jsonb_build_array(
-                 c.learner_id, c.content_id, g.rule_id, b.fact_status, c.fact_status)), '[]')
-          FROM closed c JOIN before b ON b.id = c.id JOIN closing g ON g.enrollment_id = c.id) AS closed
-"""
-
-#: The "path" reasons that ended paths gave to courses; a path comes with the rule that ended it.
-_PATH_REASONS = """
-SELECT r.id AS reason_id, r.enrollment_id, r.learner_id, r.content_id, p.rule_id
-  FROM unnest($9::bigint[], $10::bigint[], $11::bigint[]) AS p (learner_id, path_id, rule_id)
-  JOIN enrollment_reason r ON r.path_id = p.path_id AND r.learner_id = p.learner_id
-   AND r.until_at IS NULL AND r.source = 'LEARNING_PATH'
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(c.learner_id, c.content_id, b.fact_status, c.fact_status)), '[]')
+          FROM closed c JOIN before b ON b.id = c.id) AS closed
 """
 
 
@@ -112,36 +123,6 @@ async def end_reasons(
     The learners have to be locked. `source`, `path_id` and `action` are what the log says. Not by a rule, the facts of
     enrollments that nobody has begun go too, and rules hear of it. Returns every reason that ended.
     """
-    ended, closed = await _end(work, selection, source, action, is_by_rule=is_by_rule, path_id=path_id)
-    paths = await _closed_paths(work, closed)
-    # One statement per path: the log names it. Few paths end at once, many people may leave them.
-    for path_id, people in paths.items():
-        more, _ = await _end(
-            work,
-            Selection(
-                _PATH_REASONS,
-                ([learner for learner, _ in people], [path_id] * len(people), [rule for _, rule in people]),
-            ),
-            Source.LEARNING_PATH,
-            ContentActionKind.UNENROLLED,
-            is_by_rule=is_by_rule,
-            path_id=path_id,
-        )
-        ended += more
-    for content_id in sorted({one.content_id for one in ended if one.source in VOLUNTARY}):
-        work.record(SeatsFreed(content_id))
-    return ended
-
-
-async def _end(
-    work: UnitOfWork,
-    selection: Selection,
-    source: Source,
-    action: ContentActionKind,
-    *,
-    is_by_rule: bool,
-    path_id: int | None,
-) -> tuple[list[EndedReason], list[tuple[int, int, int | None]]]:
     record = (
         await work.sql.fetch(
             _END.format(selection=selection.sql, action=action.value),
@@ -160,29 +141,8 @@ async def _end(
         await refresh_expiry(work, record["expiring_ids"])
     if work.collects_rule_actions:
         work.add_rule_actions(record["logged_ids"] or [], record["logged_count"])
-    record_status_facts(
-        work,
-        [
-            StatusFactChange(learner_id, content_id, before, after)
-            for learner_id, content_id, _, before, after in record["closed"]
-        ],
-    )
-    closed = [(learner_id, content_id, rule_id) for learner_id, content_id, rule_id, _, _ in record["closed"]]
-    return [EndedReason(*reason) for reason in record["ended"]], closed
-
-
-async def _closed_paths(
-    work: UnitOfWork, closed: Sequence[tuple[int, int, int | None]]
-) -> dict[int, list[tuple[int, int | None]]]:
-    """Return the paths among the ended enrollments, with their people and the rules that ended them."""
-    paths: dict[int, list[tuple[int, int | None]]] = {}
-    if closed:
-        ids = await work.sql.values(
-            "SELECT id FROM content WHERE tenant_id = $1 AND kind = 'LEARNING_PATH' AND id = ANY ($2::bigint[])",
-            work.tenant_id,
-            list({content_id for _, content_id, _ in closed}),
-        )
-        for learner_id, content_id, rule_id in closed:
-            if content_id in ids:
-                paths.setdefault(content_id, []).append((learner_id, rule_id))
-    return paths
+    record_status_facts(work, [StatusFactChange(*change) for change in record["closed"]])
+    ended = [EndedReason(*reason) for reason in record["ended"]]
+    for content_id in sorted({one.content_id for one in ended if one.source in VOLUNTARY}):
+        work.record(SeatsFreed(content_id))
+    return ended
