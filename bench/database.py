@@ -1,7 +1,7 @@
 """The PostgreSQL of a run: durable as in production, migrated, with the roles of owner and application."""
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +55,23 @@ async def database_of_run() -> AsyncIterator[Addresses]:
         )
         await migrate(addresses.owner, APPLICATION)
         yield addresses
+
+
+@asynccontextmanager
+async def without_indexes(owner: Connection, tables: Sequence[str]) -> AsyncIterator[None]:
+    """Fill tables without the indexes that no constraint needs: a million rows are faster indexed all at once."""
+    indexes = await owner.fetch(
+        "SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS definition FROM pg_index i"
+        " WHERE i.indrelid = ANY ($1::text[]::regclass[])"
+        "   AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid)",
+        tables,
+    )
+    for index in indexes:
+        await owner.execute(f"DROP INDEX {index['name']}")
+    yield
+    await owner.execute("SET maintenance_work_mem = '512MB'")
+    for index in indexes:
+        await owner.execute(index["definition"])
 
 
 async def settle(owner: Connection) -> None:

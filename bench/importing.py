@@ -74,6 +74,7 @@ async def measure(owner: Connection, addresses: Addresses, size: Size) -> list[F
 def _rows(company: Company, first: int, count: int, prefix: str) -> list[LearnerChanges]:
     def refs(number: int) -> Iterator[RefChange]:
         yield RefChange(1, watched_value(number))
+        yield RefChange(6, f"site {number % 50}")
         for field, values in REF_VALUES.items():
             yield RefChange(field, ref_value(field, number * field % values))
 

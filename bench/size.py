@@ -32,8 +32,8 @@ SIZES = {
     "full": Size(
         name="full",
         rule_counts=(50, 500, 5_000, 50_000),
-        learners_per_tenant=50_000,
-        changes=1_500,
+        learners_per_tenant=20_000,
+        changes=800,
         requests=3_000,
         backfill_learners=1_000_000,
         imported_learners=40_000,
