@@ -50,6 +50,12 @@ def visible_to(query: Query, principal: Principal) -> Query:
     return query.where("false")
 
 
+def require_jobs(principal: Principal) -> None:
+    """Raise Forbidden for those who never start a job: learners."""
+    if principal.role is Role.LEARNER:
+        raise Forbidden
+
+
 async def load_visible_jobs_by_id(reads: Statements, principal: Principal, ids: Sequence[int]) -> list[JobRow | None]:
     """Return jobs aligned with their IDs, None for those that the account may not see."""
     query = visible_to(Query(_COLUMNS, "background_job"), principal).where("id = ANY(?::bigint[])", list(ids))
@@ -99,9 +105,8 @@ async def list_jobs(
     statuses: Sequence[JobStatus] | None = None,
     kinds: Sequence[JobKind] | None = None,
 ) -> Page[JobRow]:
-    """Return jobs that the account may see, newest first. Learners have none."""
-    if principal.role is Role.LEARNER:
-        raise Forbidden
+    """Return jobs that the account may see, newest first. Raises Forbidden for learners."""
+    require_jobs(principal)
     query = visible_to(Query(_COLUMNS, "background_job"), principal)
     if statuses is not None:
         query.where("status = ANY(?)", [status.value for status in statuses])

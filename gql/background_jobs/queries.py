@@ -4,7 +4,7 @@ from typing import Annotated
 
 import strawberry
 
-from domain.foundation.background_queries import list_jobs, load_visible_jobs_by_id
+from domain.foundation.background_queries import list_jobs, load_visible_jobs_by_id, require_jobs
 from gql.arguments import FILTER, After, First, ObjectId
 from gql.background_jobs.types import (
     BackgroundJob,
@@ -33,6 +33,7 @@ class BackgroundJobsQuery:
     @strawberry.field(description="Background job by ID.")
     async def background_job(self, info: Info, id: ObjectId) -> BackgroundJob | None:
         """Find a job."""
+        require_jobs(info.context.principal)
         key = find_own_key(BACKGROUND_JOB, id)
         return None if key is None else await find_background_job(info, key)
 
