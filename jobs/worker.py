@@ -53,6 +53,9 @@ class Connections(dramatiq.Middleware):
         try:
             _run_on_loop(self._connect())
         except Exception as error:
+            # Nobody else stops the loop of a worker that has not started, and its thread would live on.
+            if thread := get_event_loop_thread():
+                thread.stop()  # type: ignore[no-untyped-call]
             raise NotConnected(str(error) or type(error).__name__) from error
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:

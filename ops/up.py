@@ -28,7 +28,7 @@ from ops.supervisor import Program, Supervisor, answers
 HOST = "127.0.0.1"
 TOKENS_LAST = timedelta(days=30)
 FIRST_QUERY = (
-    "{ viewer { actor { name } role } autoAssignmentRules(first: 3) { totalCount nodes { name memberCount } } "
+    "{ viewer { actor { name } role } autoAssignmentRules(first: 3) { totalCount nodes { name enrolledLearnerCount } } "
     "contentActions(first: 3) { nodes { action source learner { name } content { title } } } }"
 )
 
