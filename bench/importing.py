@@ -1,25 +1,31 @@
 """Importing new learners with six reference values each, beside the same learners and values inserted plainly.
 
-Fifty rules are evaluated for everybody within the transaction that creates them; what follows from them is written
-besides, and is not part of the floor.
+A file goes through `mandate import`, fifty rules are evaluated for everybody in the transactions that create them, and
+what follows from that is written besides; the floor writes learners and values only, half of them before and half of
+them after the import.
 """
 
+import contextlib
+import csv
+import io
+import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 
 from bench.database import Addresses, Connection, settle
-from bench.report import Figure, Spread
+from bench.report import Figure
 from bench.rules import give_rules
 from bench.size import Size
 from bench.world import REF_VALUES, Company, found_company, ref_value, watched_value
 from domain.foundation import clock
 from domain.foundation.database import writing
-from domain.foundation.unit_of_work import UnitOfWork, perform
-from domain.people.learner_changes import LearnerChanges, RefChange
-from domain.people.operations import LearnerRowResult, upsert_learners
+from domain.people.row_outcomes import RowOutcome
+from ops.importing import CHUNK, Importer, ImportKind, ImportOptions
 
+NAME = "import"
 RULES = 50
-ROWS_PER_TRANSACTION = 1_000
 
 _PLAIN_LEARNERS = """
 INSERT INTO learner (id, tenant_id, external_id, email, email_key, name, name_key, role, is_active, created_at, version,
@@ -33,85 +39,94 @@ SELECT learner_id, number, $1, value FROM unnest($2::bigint[], $3::int[], $4::te
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Person:
+    external_id: str
+    name: str
+    email: str
+    refs: dict[int, str]
+
+
 async def measure(owner: Connection, addresses: Addresses, size: Size) -> list[Figure]:
-    """Import into a company with rules, and in turn write as many plainly."""
+    """Import into a company with rules, and write as many people plainly."""
     now = clock.now()
-    company = await found_company(owner, "import", size.learners_per_tenant, now)
+    company = await found_company(owner, NAME, size.learners_per_tenant, now)
     await give_rules(owner, company, RULES, now)
     await settle(owner)
-    imported, plain = list[float](), list[float]()
-    effects = 0
-    for number in range(0, size.imported_learners, ROWS_PER_TRANSACTION):
-        rows = _rows(company, number, ROWS_PER_TRANSACTION, "I")
-        begin = perf_counter()
-        effects += await _import(company, rows)
-        imported.append(perf_counter() - begin)
-        rows = _rows(company, number, ROWS_PER_TRANSACTION, "F")
-        ids = [r[0] for r in await owner.fetch(
-            "SELECT nextval(pg_get_serial_sequence('learner', 'id')) FROM generate_series(1, $1::int)", len(rows)
-        )]  # fmt: skip
-        begin = perf_counter()
-        await _write_plainly(company, ids, rows)
-        plain.append(perf_counter() - begin)
-    rate, floor = size.imported_learners / sum(imported), size.imported_learners / sum(plain)
+    count = size.imported_learners
+    floor_seconds = await _write_plainly(owner, company, _people("before", count // 2))
+    actions_before = await owner.fetchval("SELECT count(*) FROM content_action")
+    seconds = await _import(company, _people("imported", count))
+    effects = await owner.fetchval("SELECT count(*) FROM content_action") - actions_before
+    floor_seconds += await _write_plainly(owner, company, _people("after", count - count // 2))
+    rate, floor = count / seconds, count / floor_seconds
+    case = f"{count:,} learners, {RULES} rules"
+    details = {"effects per learner": round(effects / count, 2)}
+    return [Figure(NAME, case, rate, "learners/s", floor, rate / floor, details=details)]
+
+
+def _people(prefix: str, count: int) -> list[_Person]:
     return [
-        Figure(
-            "import",
-            f"{size.imported_learners:,} learners, {RULES} rules",
-            rate,
-            "learners/s",
-            floor,
-            rate / floor,
-            details={
-                "effects per learner": round(effects / size.imported_learners, 2),
-                f"median of {ROWS_PER_TRANSACTION}, ms": Spread.of(imported).median,
-                "longest, ms": Spread.of(imported).maximum,
+        _Person(
+            external_id=f"{prefix}-{number}",
+            name=f"Imported {number}",
+            email=f"{prefix}-{number}@example.com",
+            refs={
+                1: watched_value(number),
+                **{field: ref_value(field, number * field % values) for field, values in REF_VALUES.items()},
+                6: f"site {number % 50}",
             },
         )
+        for number in range(count)
     ]
 
 
-def _rows(company: Company, first: int, count: int, prefix: str) -> list[LearnerChanges]:
-    def refs(number: int) -> Iterator[RefChange]:
-        yield RefChange(1, watched_value(number))
-        yield RefChange(6, f"site {number % 50}")
-        for field, values in REF_VALUES.items():
-            yield RefChange(field, ref_value(field, number * field % values))
-
-    return [
-        LearnerChanges(
-            external_id=f"{prefix}{number}",
-            name=f"Imported {number}",
-            email=f"{prefix}{number}@example.com".lower(),
-            ref_values=list(refs(number)),
-        )
-        for number in range(first, first + count)
-    ]
-
-
-async def _import(company: Company, rows: Sequence[LearnerChanges]) -> int:
-    async def act(work: UnitOfWork) -> list[LearnerRowResult]:
-        work.evaluates_at_once = True
-        return await upsert_learners(work, rows=rows)
-
-    done = await perform(company.admin, clock.now(), "importLearners", act)
-    assert all(result.learner_id for result in done.result), "a row was refused"
-    return done.rule_action_count
+async def _import(company: Company, people: Sequence[_Person]) -> float:
+    """Import a file as the command does; return the seconds."""
+    fields = ["external_id", "name", "email", *(f"ref{number}" for number in people[0].refs)]
+    with tempfile.TemporaryDirectory(prefix="mandate-bench-") as directory:
+        path = Path(directory) / "people.csv"
+        with path.open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(fields)
+            rows.writerows([one.external_id, one.name, one.email, *one.refs.values()] for one in people)
+        begin = perf_counter()
+        # What the operator would see is no figure.
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            report = await Importer(path, ImportKind.LEARNERS, ImportOptions()).run(company.tenant_id)
+        seconds = perf_counter() - begin
+    if report.outcomes[RowOutcome.CREATED] != len(people):
+        raise AssertionError(f"not everybody was imported: {report.outcomes}")
+    return seconds
 
 
-async def _write_plainly(company: Company, ids: Sequence[int], rows: Sequence[LearnerChanges]) -> None:
-    refs = [
-        (learner_id, ref.number, ref.value) for learner_id, row in zip(ids, rows, strict=True) for ref in row.ref_values
-    ]
+async def _write_plainly(owner: Connection, company: Company, people: Sequence[_Person]) -> float:
+    ids = await owner.fetch(
+        "SELECT nextval(pg_get_serial_sequence('learner', 'id')) AS id FROM generate_series(1, $1::int)", len(people)
+    )
+    numbered = [(record["id"], person) for record, person in zip(ids, people, strict=True)]
+    begin = perf_counter()
+    for chunk in _chunks(numbered):
+        await _write_chunk(company, chunk)
+    return perf_counter() - begin
+
+
+def _chunks(numbered: Sequence[tuple[int, _Person]]) -> Iterator[Sequence[tuple[int, _Person]]]:
+    for first in range(0, len(numbered), CHUNK):
+        yield numbered[first : first + CHUNK]
+
+
+async def _write_chunk(company: Company, chunk: Sequence[tuple[int, _Person]]) -> None:
+    refs = [(learner_id, number, value) for learner_id, one in chunk for number, value in one.refs.items()]
     async with writing(company.tenant_id) as sql:
         await sql.execute(
             _PLAIN_LEARNERS,
             company.tenant_id,
             clock.now(),
-            list(ids),
-            [row.external_id for row in rows],
-            [row.email for row in rows],
-            [row.name for row in rows],
+            [learner_id for learner_id, _ in chunk],
+            [one.external_id for _, one in chunk],
+            [one.email for _, one in chunk],
+            [one.name for _, one in chunk],
         )
         await sql.execute(
             _PLAIN_REFS,
