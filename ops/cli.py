@@ -13,10 +13,7 @@ import typer
 
 from domain.foundation import clock
 from domain.foundation.access import Role
-from domain.foundation.migrating import migrate as apply_migrations
 from domain.tenants.operations import create_tenant
-from gql.ids import TENANT, encode
-from ops.accounts import Person, change_rule_limit, make_token
 from ops.connecting import (
     command_settings,
     database_of,
@@ -121,6 +118,8 @@ def scheduler(data: Data = DATA) -> None:
 @app.command()
 def migrate(data: Data = DATA) -> None:
     """Bring the database to the schema of this release; safe to run twice at once."""
+    from domain.foundation.migrating import migrate as apply_migrations
+
     settings = command_settings(data)
     owner_url = settings.owner_database_url.get_secret_value()
     if not owner_url:
@@ -141,6 +140,8 @@ def tenant_create(
     data: Data = DATA,
 ) -> None:
     """Make a tenant and print its ID."""
+    from gql.ids import TENANT, encode
+
     settings = command_settings(data)
 
     async def run() -> int:
@@ -157,6 +158,8 @@ def tenant_set(
     data: Data = DATA,
 ) -> None:
     """Change what only the operator may change about a tenant."""
+    from ops.accounts import change_rule_limit
+
     settings = command_settings(data)
 
     async def run() -> None:
@@ -175,6 +178,8 @@ def token(
     data: Data = DATA,
 ) -> None:
     """Print a token to call the API with, and nothing else."""
+    from ops.accounts import Person, make_token
+
     settings = command_settings(data)
 
     async def run() -> str:
