@@ -127,8 +127,13 @@ def _claims(token: str, settings: Settings, now: datetime) -> dict[str, Any]:
         )
         expires_at = datetime.fromtimestamp(claims["exp"], now.tzinfo)
         begins = [datetime.fromtimestamp(claims[name], now.tzinfo) for name in ("iat", "nbf") if name in claims]
+        is_timely = now - LEEWAY < expires_at and all(begin <= now + LEEWAY for begin in begins)
+        for claim in claims.values():
+            if isinstance(claim, str):
+                # Half of a surrogate pair is JSON, and nothing that the database could look up.
+                claim.encode()
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, OSError) as error:
         raise Unauthenticated from error
-    if now >= expires_at + LEEWAY or any(now < begin - LEEWAY for begin in begins):
+    if not is_timely:
         raise Unauthenticated
     return claims | {"exp": expires_at}

@@ -100,14 +100,24 @@ async def test_each_flaw_of_a_token_is_refused(api: Api, admin: Principal, anoth
         "no tenant": token(now, sub=sub, tenant=None),
         "unknown tenant": token(now, sub=sub, tenant="nobody"),
         "tenant that no database can store": token(now, sub=sub, tenant="a\x00b"),
+        "tenant that is half a character": token(now, sub=sub, tenant="\ud800"),
         "tenant of the wrong type": token(now, sub=sub, tenant=5),
         "another tenant": token(now, sub=sub, tenant=another_tenant.slug),
         "nobody": token(now),
         "another kind of object": token(now, sub=encode(DEPARTMENT, admin.learner_id)),
         "unknown address": token(now, email="nobody@example.com"),
         "address that no database can store": token(now, email="a\x00@example.com"),
+        "address with half a character": token(now, email="\ud800@example.com"),
     }
     assert {flaw: await status(api, credential) for flaw, credential in flawed.items()} == dict.fromkeys(flawed, 401)
+
+
+async def test_a_token_may_span_all_of_time(api: Api, admin: Principal) -> None:
+    """The first and the last instant of the calendar are instants like any other."""
+    assert admin.learner_id is not None
+    first, last = datetime(1, 1, 1, tzinfo=UTC).timestamp(), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
+    sub = encode(LEARNER, admin.learner_id)
+    assert await status(api, token(api.now, sub=sub, iat=int(first), nbf=int(first), exp=int(last))) == 200
 
 
 async def test_a_token_ends_when_it_says(api: Api, admin: Principal) -> None:
