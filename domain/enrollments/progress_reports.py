@@ -191,11 +191,12 @@ def _placed(work: UnitOfWork, report: ProgressInput, learner_id: int, course_id:
 
 
 async def _enrolled(work: UnitOfWork, places: set[Place]) -> set[Place]:
-    """Return the places that somebody has or had."""
+    """Return the places that somebody has or had; who has only waited for a seat was never enrolled."""
     records = await work.sql.fetch(
         """
         SELECT e.learner_id, e.content_id FROM unnest($2::bigint[], $3::bigint[]) AS pair (learner_id, content_id)
           JOIN enrollment e ON e.tenant_id = $1 AND e.learner_id = pair.learner_id AND e.content_id = pair.content_id
+         WHERE e.is_active OR EXISTS (SELECT 1 FROM enrollment_reason r WHERE r.enrollment_id = e.id)
         """,
         work.tenant_id,
         [learner_id for learner_id, _ in places],

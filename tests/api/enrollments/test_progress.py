@@ -20,6 +20,7 @@ from tests.api.enrollments.operations import (
     report,
     statuses_of,
     tell,
+    unenroll,
 )
 from tests.support import factories
 from tests.support.api import Api, ApiClient
@@ -107,7 +108,8 @@ async def test_reports_count_after_the_enrollment_has_ended(
     as_sync: ApiClient, tenant: Tenant, learner: Principal, course: Content
 ) -> None:
     """The report is accepted and makes nobody active."""
-    await factories.create_enrollment(tenant.id, learner.learner_id or 0, course.id, is_active=False)
+    await factories.create_enrollment(tenant.id, learner.learner_id or 0, course.id)
+    await unenroll(as_sync, learner, course)
     done = await tell(as_sync, learner, course, isFinished=True, score=100)
     assert (done["status"], done["isActive"], done["reasons"]) == ("COMPLETED", False, [])
     assert await facts_of(tenant.id, learner) == {"A": "COMPLETED"}

@@ -10,7 +10,18 @@ from domain.foundation.access import Principal, Source
 from domain.foundation.database import writing
 from domain.tenants.models import Tenant
 from jobs.seats import give_free_seats
-from tests.api.enrollments.operations import content_id, enroll, facts_of, learner_id, log_of, tell, unenroll
+from tests.api.enrollments.operations import (
+    BULK,
+    REPORT,
+    content_id,
+    enroll,
+    facts_of,
+    learner_id,
+    log_of,
+    report,
+    tell,
+    unenroll,
+)
 from tests.api.enrollments.test_rules_react import CREATE_RULE, give
 from tests.api.enrollments.voluntary import (
     ENROLL_SELF,
@@ -285,6 +296,26 @@ async def test_who_has_only_waited_is_enrolled_when_access_begins(
     api.advance(days=1)
     assert (await join(as_learner, course))["enrolledAt"] == "2026-03-04T09:00:00Z"
     assert (await buy(as_admin, learner, course))["enrolledAt"] == "2026-03-04T09:00:00Z"
+
+
+async def test_who_only_waits_cannot_report(api: Api, as_sync: ApiClient, tenant: Tenant) -> None:
+    """They were never enrolled, so there is nothing to report on; a report in bulk can enroll them first."""
+    course = await factories.create_course(
+        tenant.id, title="A", is_self_enrollable=True, seat_limit=0, has_waitlist=True
+    )
+    [person] = await people_of(tenant, "Waiting")
+    client = api.acting_as(person)
+    refused = [("NOT_FOUND", "input.course")]
+    await join(client, course)
+    assert await client.user_errors(REPORT, input=report(person, course, isFinished=True)) == refused
+    await leave(client, course)
+    assert await client.user_errors(REPORT, input=report(person, course, isFinished=True)) == refused
+    assert await facts_of(tenant.id, person) == {}
+    await join(client, course)
+    row = {**report(person, course, isFinished=True), "enrolls": True}
+    [result] = (await as_sync.value(BULK, input={"rows": [row]}))["results"]
+    assert (result["outcome"], result["enrollment"]) == ("CREATED", {"status": "COMPLETED"})
+    assert await names_of(tenant.id, course) == (["Waiting"], [])
 
 
 async def test_lists_show_who_waits(as_learner: ApiClient, as_admin: ApiClient, tenant: Tenant) -> None:
