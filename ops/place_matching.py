@@ -36,7 +36,9 @@ class PlaceMatching:
 
     async def load(self, rows: Sequence[Row]) -> None:
         """Look up everything that the rows name, in one statement."""
-        texts = storable({row.get(field, "") for row in rows for field in _FIELDS.values()} - {""})
+        cells = {row.get(field, "") for row in rows for field in _FIELDS.values()}
+        # Names have no blanks around them, whatever the cell has.
+        texts = storable({text for cell in cells for text in (cell, cell.strip()) if text})
         if not texts:
             return
         places = await self._work.sql.rows(

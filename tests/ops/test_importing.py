@@ -138,6 +138,14 @@ async def test_places_are_matched_by_external_id_then_by_name(imports: Imports, 
     ]  # fmt: skip
 
 
+async def test_blanks_around_the_name_of_a_place_do_not_count(imports: Imports) -> None:
+    """The same file again finds what it has made."""
+    text = "external_id,department,client,sublicense\n1, R&D ,Panorama , Gold\n2,R&D,Panorama,Gold\n"
+    assert await imports(LEARNERS, text) == (2, 0, 0, 0)
+    assert await imports(LEARNERS, text) == (0, 0, 2, 0)
+    assert await imports.rows("SELECT name FROM place ORDER BY name") == [("Gold",), ("Panorama",), ("R&D",)]
+
+
 async def test_sublicenses_of_two_clients_may_share_a_name(imports: Imports) -> None:
     """The row's client says which is meant; without one it is refused."""
     text = "external_id,name,client,sublicense\n1,A,North,Gold\n2,B,South,Gold\n3,C,North,Gold\n4,D,,Gold\n"
