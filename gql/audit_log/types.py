@@ -11,7 +11,7 @@ from domain.foundation.audit_queries import AuditEntryRow
 from domain.foundation.change_feed import ObjectType
 from gql.actors import load_actor
 from gql.context import Info
-from gql.ids import AUDIT_ENTRY, encode
+from gql.ids import AUDIT_ENTRY, LEARNER, encode
 from gql.interfaces import Actor, Node
 from gql.object_types import PREFIXES
 from gql.pagination import Connection, Edge
@@ -28,8 +28,16 @@ class FieldChange:
     after: str | None = strawberry.field(description="Value after, as JSON; null when there is none.")
 
 
-def _as_json(value: Any) -> str | None:
+def _as_json(field: str, value: Any) -> str | None:
+    if field == "trainers" and value is not None:
+        # The only objects that entries keep by key: callers know them by ID.
+        value = [encode(LEARNER, key) for key in value]
     return None if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _change_of(change: dict[str, Any]) -> FieldChange:
+    name = change["field"]
+    return FieldChange(field=name, before=_as_json(name, change["before"]), after=_as_json(name, change["after"]))
 
 
 @strawberry.type(description="Entry of the audit log. Never changed, never deleted; erasure blanks personal values.")
@@ -53,10 +61,7 @@ class AuditEntry(Node):
             operation=row.operation,
             object_id=encode(PREFIXES[ObjectType(row.object_type)], row.object_id),
             object_name=row.object_name,
-            changes=[
-                FieldChange(field=change["field"], before=_as_json(change["before"]), after=_as_json(change["after"]))
-                for change in row.changes
-            ],
+            changes=[_change_of(change) for change in row.changes],
             occurred_at=row.occurred_at,
             row=row,
         )

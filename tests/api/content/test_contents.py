@@ -170,6 +170,10 @@ async def test_an_update_changes_what_is_given_and_null_removes(
     assert name == "New"
     assert [change["field"] for change in changes] == ["title", "minimumScore", "seatLimit", "trainers"]
     assert await changes_of(tenant) == [("ACCOUNT", trainer.learner_id, 1), ("COURSE", course.id, 2)]
+    shown = await as_admin.value("{ auditEntries { nodes { changes { field before after } } } }")
+    assert {"field": "trainers", "before": f'["{encode(LEARNER, trainer.learner_id or 0)}"]', "after": "[]"} in (
+        shown["nodes"][0]["changes"]
+    )
 
 
 async def test_what_was_so_already_is_no_change(as_admin: ApiClient, tenant: Tenant) -> None:
