@@ -38,7 +38,7 @@ async def apply_differences(work: UnitOfWork, differences: Sequence[Difference])
     await _forget_members(work, left)
     await add_members(work, [one.learner_id for one in entered], [one.rule_id for one in entered])
     ended = await _leave(work, left)
-    await _give_back(work, ended, left)
+    await _give_back(work, ended, differences)
     await _enter(work, [one for one in entered if not one.is_preparing])
     work.collects_rule_actions = False
 
@@ -105,11 +105,14 @@ async def _leave(work: UnitOfWork, left: Sequence[Difference]) -> list[EndedReas
     return await end_reasons(work, selection, source=Source.AUTO_UNENROLLMENT, is_by_rule=True)
 
 
-async def _give_back(work: UnitOfWork, ended: Sequence[EndedReason], left: Sequence[Difference]) -> None:
-    """Give back what leaving took from rules that are still met: their own reasons, and those of paths they hold."""
-    leaving = {(one.learner_id, one.rule_id) for one in left}
+async def _give_back(work: UnitOfWork, ended: Sequence[EndedReason], differences: Sequence[Difference]) -> None:
+    """Give back what leaving took from rules that are still met: their own reasons, and those of paths they hold.
+
+    A rule that is entered now is met, but not still met: entering gives everything anyway.
+    """
+    changed = {(one.learner_id, one.rule_id) for one in differences}
     own = [
-        one for one in ended if one.source == Source.AUTO_ENROLLMENT and (one.learner_id, one.rule_id) not in leaving
+        one for one in ended if one.source == Source.AUTO_ENROLLMENT and (one.learner_id, one.rule_id) not in changed
     ]
     brought = [one for one in ended if one.source == Source.LEARNING_PATH]
     grants: list[Grant] = []
@@ -139,12 +142,16 @@ async def _give_back(work: UnitOfWork, ended: Sequence[EndedReason], left: Seque
             "  JOIN enrollment_reason r ON r.enrollment_id = p.id AND r.until_at IS NULL"
             "   AND r.source = 'AUTO_ENROLLMENT'"
             "  JOIN rule_member m ON m.learner_id = t.learner_id AND m.rule_id = r.rule_id"
-            "  JOIN rule u ON u.id = r.rule_id AND u.state <> 'DELETED' WHERE u.tenant_id = $4"
+            "  JOIN rule u ON u.id = r.rule_id AND u.state <> 'DELETED'"
+            " WHERE u.tenant_id = $4 AND (m.learner_id, m.rule_id) NOT IN"
+            "       (SELECT * FROM unnest($5::bigint[], $6::bigint[]) AS entered (learner_id, rule_id))"
             " ORDER BY t.learner_id, t.content_id, t.path_id, u.id",
             [one.learner_id for one in brought],
             [one.content_id for one in brought],
             [one.path_id for one in brought],
             work.tenant_id,
+            [one.learner_id for one in differences if one.is_met],
+            [one.rule_id for one in differences if one.is_met],
         )
         grants += [
             Grant(

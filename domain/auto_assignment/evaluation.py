@@ -98,9 +98,10 @@ async def reevaluate_rules(
     # The change has locked them already, which costs nothing here; without the lock two changes of one learner could
     # each miss what the other did.
     await lock_learners(work, learner_ids)
+    differences: list[Difference] = []
     if changes.facts:
         tokens = [(learner_id, fact) for learner_id, facts in changes.facts.items() for fact in facts]
-        differences = await work.sql.rows(
+        differences += await work.sql.rows(
             Difference,
             _DIFFERENCES_OF_CHANGES,
             work.tenant_id,
@@ -109,16 +110,19 @@ async def reevaluate_rules(
             [fact.key for _, fact in tokens],
             [fact.value for _, fact in tokens],
         )
-        await apply_differences(work, differences)
     if changes.everything:
-        await evaluate_everything(work, sorted(changes.everything))
+        differences += await _all_differences(work, sorted(changes.everything))
+    # Together, so that of everybody in the transaction what ends is logged before what begins.
+    await apply_differences(work, differences)
 
 
 async def evaluate_everything(work: UnitOfWork, learner_ids: Sequence[int]) -> None:
     """Evaluate every rule for these learners, whatever has changed; they have to be locked."""
-    await apply_differences(
-        work, await work.sql.rows(Difference, _DIFFERENCES_OF_LEARNERS, work.tenant_id, list(learner_ids))
-    )
+    await apply_differences(work, await _all_differences(work, learner_ids))
+
+
+async def _all_differences(work: UnitOfWork, learner_ids: Sequence[int]) -> list[Difference]:
+    return await work.sql.rows(Difference, _DIFFERENCES_OF_LEARNERS, work.tenant_id, list(learner_ids))
 
 
 async def _evaluate_later(work: UnitOfWork, learner_ids: Sequence[int]) -> None:

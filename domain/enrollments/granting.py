@@ -61,7 +61,9 @@ opened AS (
 held AS MATERIALIZED (
   SELECT w.*, CASE WHEN w.source = 'AUTO_ENROLLMENT' THEN w.rule_id END AS own_rule_id,
          coalesce(o.id, e.id) AS enrollment_id, o.id IS NOT NULL AS begins, coalesce(o.status, e.status) AS status,
-         row_number() OVER (PARTITION BY w.learner_id, w.content_id ORDER BY w.rule_id, w.path_id) AS nth
+         -- A rule's own reason is logged in any case: what a path brings beside it begins nothing.
+         row_number() OVER (PARTITION BY w.learner_id, w.content_id
+                                ORDER BY w.source = 'AUTO_ENROLLMENT' DESC, w.rule_id, w.path_id) AS nth
     FROM wanted w
     LEFT JOIN opened o ON o.learner_id = w.learner_id AND o.content_id = w.content_id
     LEFT JOIN enrollment e ON e.learner_id = w.learner_id AND e.content_id = w.content_id),
