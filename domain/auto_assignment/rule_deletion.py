@@ -107,8 +107,8 @@ async def _revoke(work: UnitOfWork, rule_id: int, learner_ids: list[int]) -> Non
 async def backfill_rule(work: UnitOfWork, *, rule_id: int) -> int:
     """Enroll whoever meets a rule in what it has never enrolled them in; return the job."""
     work.principal.require_write(Scope.WRITE_RULES)
-    await require_feature(work.sql, work.tenant_id)
     await lock_rules(work)
+    await require_feature(work.sql, work.tenant_id)
     rule = await lock_rule(work, rule_id)
     if rule.is_preparing:
         # The backfill does what the preparation would have done, and more.

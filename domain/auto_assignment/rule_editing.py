@@ -98,6 +98,9 @@ async def create_rule(work: UnitOfWork, *, draft: RuleDraft) -> RuleSaved:
     names.
     """
     work.principal.require_write(Scope.WRITE_RULES)
+    # From here on no change of a fact is under way that does not know the rule, nothing that the rule names is deleted,
+    # and the feature stays as it is.
+    await lock_rules(work)
     await require_feature(work.sql, work.tenant_id)
     problems = ProblemList()
     name = _judged_name(problems, draft.name, ["name"])
@@ -105,8 +108,6 @@ async def create_rule(work: UnitOfWork, *, draft: RuleDraft) -> RuleSaved:
     conditions = await judged(problems, judge_conditions(work.sql, work.principal, draft.conditions), [])
     problems.raise_if_any()
     rule = _Rule(name, draft.match, draft.when_unmet, tuple(content_ids), tuple(conditions))
-    # From here on no change of a fact is under way that does not know the rule.
-    await lock_rules(work)
     return await _insert(work, rule, backfills=draft.backfills_existing_learners)
 
 
@@ -115,8 +116,8 @@ async def duplicate_rule(
 ) -> RuleSaved:
     """Copy a rule under a new name, with changes, as a new rule that has enrolled nobody."""
     work.principal.require_write(Scope.WRITE_RULES)
-    await require_feature(work.sql, work.tenant_id)
     await lock_rules(work)
+    await require_feature(work.sql, work.tenant_id)
     original = await lock_rule(work, rule_id)
     problems = ProblemList()
     copied = await _judged_changes(work, problems, original, replace(changes, name=None))
@@ -138,8 +139,8 @@ async def update_rule(
     Raises RuleLocked when one part is fixed, and then changes nothing, and VersionConflict.
     """
     work.principal.require_write(Scope.WRITE_RULES)
-    await require_feature(work.sql, work.tenant_id)
     await lock_rules(work)
+    await require_feature(work.sql, work.tenant_id)
     before = await lock_rule(work, rule_id)
     if expected_version is not None and before.edited_version > expected_version:
         raise VersionConflict(current_version=before.version)
@@ -181,7 +182,6 @@ async def _work_on_edit(work: UnitOfWork, before: LockedRule, after: _Rule, *, b
 
 async def _insert(work: UnitOfWork, rule: _Rule, *, backfills: bool) -> RuleSaved:
     """Store a new rule and begin what follows from it; the rules have to be locked."""
-    await require_feature(work.sql, work.tenant_id)
     await require_room(work)
     rule_id = await insert_rule(
         work,

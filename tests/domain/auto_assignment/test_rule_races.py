@@ -1,0 +1,90 @@
+"""Changes of rules that wait for what takes the ground from under them, and then see it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from domain.auto_assignment.condition_input import ConditionInput
+from domain.auto_assignment.conditions import ConditionKind
+from domain.auto_assignment.errors import FeatureDisabled
+from domain.auto_assignment.models import UnmetPolicy
+from domain.auto_assignment.rule_deletion import backfill_rule
+from domain.auto_assignment.rule_editing import RuleChanges, duplicate_rule, update_rule
+from domain.content.queries import ContentKey
+from domain.foundation.errors import NotFound
+from domain.foundation.unit_of_work import UnitOfWork
+from domain.people.models import PlaceKind
+from domain.people.operations import delete_place
+from domain.tenants.operations import set_auto_assignment
+from tests.domain.auto_assignment.conftest import Company, ref_is
+from tests.support import factories
+
+Act = Callable[[UnitOfWork], Awaitable[Any]]
+
+
+async def _while_uncommitted(company: Company, first: Act, *then: Callable[[], Awaitable[Any]]) -> list[Any]:
+    """Do something, begin the others before it is committed, and return what became of them."""
+    has_acted, may_commit = asyncio.Event(), asyncio.Event()
+
+    async def act_and_wait(work: UnitOfWork) -> None:
+        await first(work)
+        has_acted.set()
+        await may_commit.wait()
+
+    acting = asyncio.create_task(company.do(act_and_wait))
+    await has_acted.wait()
+    waiting = [asyncio.ensure_future(one()) for one in then]
+    while True:
+        [(count,)] = await company.fetch(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
+        )
+        if count == len(waiting):
+            break
+        await asyncio.sleep(0.01)
+    may_commit.set()
+    await acting
+    return await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_what_waits_while_the_feature_is_switched_off_does_not_run(company: Company) -> None:
+    """Neither an edit, nor a copy, nor a new rule, nor a backfill."""
+    one, other = [await factories.create_course(company.tenant.id) for _ in range(2)]
+    learner = await factories.create_learner(company.tenant.id, refs={1: "Sales"})
+    rule_id = (await company.rule(ref_is(1, "Sales"), gives=[one], backfills=False)).rule_id
+    edit = RuleChanges(add_contents=[ContentKey(id=other.id)], when_unmet=UnmetPolicy.RELEASE)
+    outcomes = await _while_uncommitted(
+        company,
+        lambda work: set_auto_assignment(work, is_enabled=False),
+        lambda: company.do(
+            lambda work: update_rule(
+                work, rule_id=rule_id, changes=edit, expected_version=None, backfills_existing_learners=True
+            )
+        ),
+        lambda: company.do(
+            lambda work: duplicate_rule(
+                work, rule_id=rule_id, name="Copy", changes=edit, backfills_existing_learners=True
+            )
+        ),
+        lambda: company.rule(ref_is(1, "Sales"), gives=[other]),
+        lambda: company.do(lambda work: backfill_rule(work, rule_id=rule_id)),
+    )
+    assert [type(outcome) for outcome in outcomes] == [FeatureDisabled] * 4
+    assert await company.contents_of(learner.id) == []
+    assert await company.fetch("SELECT when_unmet, version FROM rule") == [("KEEP", 1)]
+
+
+async def test_a_new_rule_cannot_name_a_place_that_is_just_being_deleted(company: Company) -> None:
+    """Or its condition would name nothing for ever."""
+    course = await factories.create_course(company.tenant.id)
+    place = await factories.create_place(company.tenant.id, kind=PlaceKind.CLIENT)
+    [outcome] = await _while_uncommitted(
+        company,
+        lambda work: delete_place(work, kind=PlaceKind.CLIENT, place=place.id),
+        lambda: company.rule(ConditionInput(ConditionKind.CLIENT, places=[place.id]), gives=[course]),
+    )
+    with pytest.raises(NotFound) as caught:
+        raise outcome
+    assert caught.value.path == ["conditions", "0", "clientIds", "0"]
+    assert await company.fetch("SELECT id FROM rule") == []
