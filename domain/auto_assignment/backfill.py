@@ -51,7 +51,7 @@ SELECT m.learner_id, g.content_id, k.rule_id IS NOT NULL AS is_member
      WHERE t.rule_id = $2 AND ($3::bigint[] IS NULL OR t.content_id = ANY ($3))
        AND (e.id IS NULL OR (
          NOT EXISTS (SELECT 1 FROM enrollment_reason r WHERE r.enrollment_id = e.id AND r.rule_id = $2)
-         AND (e.is_active OR k.rule_id IS NULL OR NOT EXISTS (
+         AND (k.rule_id IS NULL OR NOT EXISTS (
            SELECT 1 FROM content_action a
             WHERE a.tenant_id = $1 AND a.learner_id = m.learner_id AND a.content_id = t.content_id
               AND a.action = 'UNENROLLED' AND a.source IN ('MANAGER', 'INTEGRATION', 'LEARNER')

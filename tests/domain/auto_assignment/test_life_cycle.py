@@ -185,6 +185,21 @@ async def test_backfilling_later_enrolls_who_was_never_enrolled_and_never_whom_s
     assert len(await company.log_of(entered.id)) == 1
 
 
+async def test_no_backfill_gives_its_reason_where_somebody_was_unenrolled_and_enrolled_again_by_hand(
+    company: Company,
+) -> None:
+    """What holds the place now was decided by hand; the rule has no part in it until it is entered again."""
+    course = await factories.create_course(company.tenant.id)
+    learner = await factories.create_learner(company.tenant.id, refs={1: "Developer"})
+    rule = await company.rule(ref_is(1, "Developer"), gives=[course], backfills=False)
+    await company.enroll(learner.id, course)
+    await company.unenroll(learner.id, course)
+    await company.enroll(learner.id, course)
+    job_id = (await company.do(lambda work: backfill_rule(work, rule_id=rule.rule_id))).result
+    assert await _status(company, job_id) == ("SUCCEEDED", 0, 0)
+    assert await company.reasons_of(learner.id, course) == [("MANAGER", False)]
+
+
 async def test_a_copy_is_a_new_rule_that_has_enrolled_nobody(company: Company) -> None:
     """Duplicating a used rule with other conditions leaves the original as it is."""
     course = await factories.create_course(company.tenant.id)
