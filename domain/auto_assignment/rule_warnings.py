@@ -112,7 +112,7 @@ async def find_warnings(
                     other["id"],
                 )
             )
-        elif UnmetPolicy.UNENROLL in (when_unmet, other["when_unmet"]):
+        if UnmetPolicy.UNENROLL in (when_unmet, other["when_unmet"]):
             warnings.append(
                 RuleWarning(
                     RuleWarningCode.OPPOSED,
@@ -120,7 +120,7 @@ async def find_warnings(
                     other["id"],
                 )
             )
-    return [*warnings, *await _statuses_only_from_rules(reads, principal, conditions)]
+    return [*warnings, *await _statuses_only_from_rules(reads, principal, conditions, content_ids)]
 
 
 def _as_set(conditions: Iterable[Condition]) -> set[tuple[object, ...]]:
@@ -131,7 +131,7 @@ def _as_set(conditions: Iterable[Condition]) -> set[tuple[object, ...]]:
 
 
 async def _statuses_only_from_rules(
-    reads: Statements, principal: Principal, conditions: Sequence[Condition]
+    reads: Statements, principal: Principal, conditions: Sequence[Condition], content_ids: Sequence[int]
 ) -> list[RuleWarning]:
     """Warn of NOT_STARTED conditions that wait for what only rules cause; rules never trigger rules."""
     warnings = []
@@ -143,13 +143,15 @@ async def _statuses_only_from_rules(
             SELECT EXISTS (
               SELECT 1 FROM content c WHERE c.tenant_id = $1 AND c.id = ANY ($2::bigint[])
                  AND (c.is_self_enrollable
-                      OR NOT EXISTS (SELECT 1 FROM rule_target t JOIN rule r ON r.id = t.rule_id
-                                      WHERE t.content_id = c.id AND r.state <> 'DELETED')
+                      OR (c.id <> ALL ($3::bigint[])
+                          AND NOT EXISTS (SELECT 1 FROM rule_target t JOIN rule r ON r.id = t.rule_id
+                                           WHERE t.content_id = c.id AND r.state <> 'DELETED'))
                       OR EXISTS (SELECT 1 FROM enrollment e WHERE e.tenant_id = $1 AND e.content_id = c.id
                                     AND e.fact_status = 'NOT_STARTED')))
             """,
             principal.tenant_id,
             list(condition.object_ids),
+            list(content_ids),
         )
         if not is_reachable:
             warnings.append(

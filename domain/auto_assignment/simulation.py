@@ -72,6 +72,7 @@ async def simulate(principal: Principal, now: datetime, *, learner: LearnerKey, 
     principal.require_reading_all()
     before: list[set[int]] = []
     learner_ids: list[int] = []
+    last_actions: list[int] = []
 
     async def suppose(work: UnitOfWork) -> None:
         await require_feature(work.sql, work.tenant_id)
@@ -79,6 +80,7 @@ async def simulate(principal: Principal, now: datetime, *, learner: LearnerKey, 
         await lock_learners(work, [learner_id])
         before.append(await _member_of(work, learner_id))
         learner_ids.append(learner_id)
+        last_actions.append(await _last_action_of(work, learner_id))
         await _suppose(work, learner_id, facts)
 
     async def look(work: UnitOfWork) -> Simulation:
@@ -86,9 +88,12 @@ async def simulate(principal: Principal, now: datetime, *, learner: LearnerKey, 
         effects = await work.sql.rows(
             SimulatedAction,
             "SELECT action, content_id, rule_id FROM content_action"
-            " WHERE tenant_id = $1 AND id = ANY ($2::bigint[]) AND rule_id IS NOT NULL ORDER BY id",
+            " WHERE tenant_id = $1 AND learner_id = $2 AND id > $3 AND rule_id IS NOT NULL"
+            "   AND action IN ('ENROLLED', 'UNENROLLED', 'RETAINED') ORDER BY id",
             work.tenant_id,
-            work.rule_action_ids,
+            learner_ids[-1],
+            # The learner is locked: whatever came after it is of this rehearsal.
+            last_actions[-1],
         )
         return Simulation(await _by_name(work, is_now - was), await _by_name(work, was - is_now), effects)
 
@@ -101,6 +106,15 @@ async def _member_of(work: UnitOfWork, learner_id: int) -> set[int]:
             "SELECT rule_id FROM rule_member WHERE tenant_id = $1 AND learner_id = $2", work.tenant_id, learner_id
         )
     )
+
+
+async def _last_action_of(work: UnitOfWork, learner_id: int) -> int:
+    last: int = await work.sql.value(
+        "SELECT coalesce(max(id), 0) FROM content_action WHERE tenant_id = $1 AND learner_id = $2",
+        work.tenant_id,
+        learner_id,
+    )
+    return last
 
 
 async def _by_name(work: UnitOfWork, rule_ids: set[int]) -> list[int]:

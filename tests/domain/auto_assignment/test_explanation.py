@@ -108,6 +108,16 @@ async def test_a_simulation_says_what_the_change_then_does_and_writes_nothing(co
     ]
 
 
+async def test_a_simulation_leaves_nothing_out(company: Company) -> None:
+    """Payloads list 1,000 entries at most; what is simulated has no other place to be looked up."""
+    courses = [await factories.create_course(company.tenant.id) for _ in range(100)]
+    learner = await factories.create_learner(company.tenant.id)
+    for _ in range(11):
+        await company.rule(ref_is(1, "Sales"), gives=courses)
+    simulation = await _simulate(company, learner.id, ref_values={1: "Sales"})
+    assert len(simulation.effects) == 1_100
+
+
 async def test_places_statuses_and_activity_can_be_supposed(company: Company) -> None:
     """A department, a completed course, an inactive learner."""
     course, target = [await factories.create_course(company.tenant.id) for _ in range(2)]
@@ -189,10 +199,14 @@ async def test_a_preview_warns_of_twins_opponents_and_statuses_that_only_rules_c
         (one.code, one.rule_id) for one in (await _preview(company, ref_is(1, "Developer"), gives=[a])).warnings
     ] == [(RuleWarningCode.DUPLICATE, twin.rule_id)]
     assert (await _preview(company, ref_is(1, "Developer"), gives=[a], edited=twin.rule_id)).warnings == []
+    both = await _preview(company, ref_is(1, "Developer"), gives=[a], when_unmet=UnmetPolicy.UNENROLL)
+    assert [one.code for one in both.warnings] == [RuleWarningCode.DUPLICATE, RuleWarningCode.OPPOSED]
     opposed = await _preview(company, ref_is(1, "Sales"), gives=[a, b], when_unmet=UnmetPolicy.UNENROLL)
     assert [(one.code, one.rule_id) for one in opposed.warnings] == [(RuleWarningCode.OPPOSED, twin.rule_id)]
     waiting = await _preview(company, status_is(EnrollmentStatus.NOT_STARTED, a), gives=[b])
     assert [one.code for one in waiting.warnings] == [RuleWarningCode.STATUS_ONLY_FROM_RULES]
+    of_itself = await _preview(company, status_is(EnrollmentStatus.NOT_STARTED, b), gives=[b])
+    assert [one.code for one in of_itself.warnings] == [RuleWarningCode.STATUS_ONLY_FROM_RULES]
     learner = await factories.create_learner(company.tenant.id)
     await company.enroll(learner.id, a)
     assert (await _preview(company, status_is(EnrollmentStatus.NOT_STARTED, a), gives=[b])).warnings == []
