@@ -1,16 +1,17 @@
 """The PostgreSQL of a run: durable as in production, migrated, with the roles of owner and application."""
 
+import secrets
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import asyncpg
 
-from domain.foundation.migrating import migrate
+from ops.data_directory import Secrets
+from ops.database_setup import OWNER, prepare_database
 from ops.embedded import EmbeddedPostgres
 
 if TYPE_CHECKING:
@@ -18,15 +19,11 @@ if TYPE_CHECKING:
 else:
     Connection = asyncpg.Connection
 
-OWNER, APPLICATION = "bench_owner", "bench_app"
-DATABASE = "bench"
-
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the database of the run is, as each of the roles."""
+    """Where the database of the run is, as the owner of the tables and as the application."""
 
-    superuser: str
     owner: str
     application: str
 
@@ -39,22 +36,11 @@ async def database_of_run() -> AsyncIterator[Addresses]:
         # Generating a million people would otherwise spend its time on checkpoints.
         EmbeddedPostgres(Path(directory) / "postgres", durable=True, settings={"max_wal_size": "4GB"}) as server,
     ):
-        parts = urlsplit(server.superuser_url)
+        urls = await prepare_database(server.superuser_url, Secrets(*(secrets.token_urlsafe(24) for _ in range(3))))
         superuser = await asyncpg.connect(server.superuser_url)
-        try:
-            for role in (OWNER, APPLICATION):
-                await superuser.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{role}'")
-            await superuser.execute(f"GRANT pg_checkpoint TO {OWNER}")
-            await superuser.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
-        finally:
-            await superuser.close()
-        addresses = Addresses(
-            superuser=parts._replace(path=f"/{DATABASE}").geturl(),
-            owner=f"postgres://{OWNER}:{OWNER}@{parts.hostname}:{parts.port}/{DATABASE}",
-            application=f"postgres://{APPLICATION}:{APPLICATION}@{parts.hostname}:{parts.port}/{DATABASE}",
-        )
-        await migrate(addresses.owner, APPLICATION)
-        yield addresses
+        await superuser.execute(f"GRANT pg_checkpoint TO {OWNER}")
+        await superuser.close()
+        yield Addresses(urls.owner, urls.application)
 
 
 @asynccontextmanager

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import count
+from itertools import count as numbers
 
 from pydantic import SecretStr
 
 from bench.bare_mutation import TABLE
 from bench.database import Addresses, Connection, settle
 from bench.load import Load, graphql_request, send_all
-from bench.processes import free_port, running, until_ready
+from bench.processes import cpu_seconds, free_port, running, until_ready
 from bench.report import Figure, Spread
 from bench.rules import give_rules
 from bench.size import Size
@@ -30,6 +30,7 @@ NAME = "mutation"
 RULES = 50
 CONNECTIONS = (1, 8)
 WARM_UP = 100
+TURNS = 4
 
 UPDATE_LEARNER = """
 mutation ($input: UpdateLearnerInput!) {
@@ -83,18 +84,26 @@ def web_server(addresses: Addresses, company: Company) -> Iterator[Web]:
         yield Web(port, pid, token, secret_key)
 
 
+@dataclass(frozen=True, slots=True)
+class _Bare:
+    """A running server of the floor."""
+
+    port: int
+    pid: int
+
+
 @contextmanager
-def _bare_server(addresses: Addresses) -> Iterator[int]:
+def _bare_server(addresses: Addresses) -> Iterator[_Bare]:
     port = free_port()
     arguments = ["-m", "uvicorn", "--factory", "bench.bare_mutation:create_app", "--port", str(port), "--no-access-log",
                  "--log-level", "warning"]  # fmt: skip
-    with running(arguments, {"DATABASE_URL": addresses.owner}):
-        yield port
+    with running(arguments, {"DATABASE_URL": addresses.owner}) as pid:
+        yield _Bare(port, pid)
 
 
 def changes(company: Company, token: str) -> Iterator[bytes]:
     """Return requests without end, each of which makes two rules act."""
-    for number in count():
+    for number in numbers():
         # The first learner is the administrator. On every round through the others, ref 1 moves on by one.
         learner_id = company.first_learner + 1 + number % (company.learner_count - 1)
         value = watched_value(learner_id + 1 + number // (company.learner_count - 1))
@@ -112,22 +121,39 @@ async def measure(owner: Connection, addresses: Addresses, size: Size) -> list[F
     await owner.execute(TABLE)
     await settle(owner)
     figures = []
-    with web_server(addresses, company) as web, _bare_server(addresses) as bare_port:
+    with web_server(addresses, company) as web, _bare_server(addresses) as floor:
         await until_ready(web.port, "/readyz")
-        await until_ready(bare_port, "/healthz")
+        await until_ready(floor.port, "/healthz")
         requests = changes(company, web.token)
-        bare = (graphql_request(WRITE_ROW, {"id": str(number), "value": "v"}) for number in count())
+        bare = (graphql_request(WRITE_ROW, {"id": str(number), "value": "v"}) for number in numbers())
         await send_all(web.port, [next(requests) for _ in range(WARM_UP)], max(CONNECTIONS), UPDATED)
-        await send_all(bare_port, [next(bare) for _ in range(WARM_UP)], max(CONNECTIONS), WRITTEN)
+        await send_all(floor.port, [next(bare) for _ in range(WARM_UP)], max(CONNECTIONS), WRITTEN)
+        computed = _computed(web, floor)
         for connections in CONNECTIONS:
-            whole, floor = list[Load](), list[Load]()
+            whole, bare_loads = list[Load](), list[Load]()
             # In turn, so that both see the same other load.
-            for _ in range(4):
-                batch = size.requests // 4
+            for _ in range(TURNS):
+                batch = size.requests // TURNS
                 whole.append(await send_all(web.port, [next(requests) for _ in range(batch)], connections, UPDATED))
-                floor.append(await send_all(bare_port, [next(bare) for _ in range(batch)], connections, WRITTEN))
-            figures += _figures(connections, _together(whole), _together(floor))
+                bare_loads.append(await send_all(floor.port, [next(bare) for _ in range(batch)], connections, WRITTEN))
+            figures += _figures(connections, _together(whole), _together(bare_loads))
+        count = len(CONNECTIONS) * (size.requests // TURNS) * TURNS
+        figures += _cpu(computed, _computed(web, floor), count)
     return figures
+
+
+def _computed(web: Web, bare: _Bare) -> tuple[float, float] | None:
+    """Return how long both servers have computed so far; None where the system does not tell."""
+    whole, floor = cpu_seconds(web.pid), cpu_seconds(bare.pid)
+    return None if whole is None or floor is None else (whole, floor)
+
+
+def _cpu(before: tuple[float, float] | None, after: tuple[float, float] | None, request_count: int) -> list[Figure]:
+    """Return the computing time of a request: other load on the machine does not change it much."""
+    if before is None or after is None:
+        return []
+    whole, floor = ((end - begin) * 1_000 / request_count for begin, end in zip(before, after, strict=True))
+    return [Figure(NAME, "CPU of the web process per request", whole, "ms", floor, whole / floor)]
 
 
 def _together(loads: list[Load]) -> Load:

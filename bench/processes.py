@@ -60,6 +60,15 @@ def resident_megabytes(pid: int) -> float | None:
     return int(found.group(1)) / 1024 if found else None
 
 
+def cpu_seconds(pid: int) -> float | None:
+    """Return how long a process has computed so far; None where there is no /proc."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def free_port() -> int:
     """Return a port that nobody listens on at the moment."""
     with socket.socket() as probe:

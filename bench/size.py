@@ -23,11 +23,11 @@ SIZES = {
     "small": Size(
         name="small",
         rule_counts=(50, 500, 5_000),
-        learners_per_tenant=5_000,
-        changes=300,
-        requests=600,
+        learners_per_tenant=3_000,
+        changes=200,
+        requests=400,
         backfill_learners=20_000,
-        imported_learners=4_000,
+        imported_learners=2_000,
     ),
     "full": Size(
         name="full",
