@@ -13,6 +13,7 @@ from domain.foundation.errors import DomainError, Invalid, ProblemList
 from domain.foundation.text import EXTERNAL_ID_LENGTH, NAME_LENGTH, name_key
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.audit_entries import AuditedChange, audit_all
+from domain.people.learner_writing import retried_when_taken
 from domain.people.queries.keys import storable
 from domain.people.row_outcomes import RowError, RowOutcome, row_errors
 
@@ -126,22 +127,23 @@ async def _insert(work: UnitOfWork, writes: Sequence[_Write]) -> None:
     if not writes:
         return
     columns = [write.columns for write in writes]
-    ids = await work.sql.values(
-        """
-        INSERT INTO content (tenant_id, kind, external_id, title, title_key, lesson_count, minimum_score,
-                             is_self_enrollable, has_waitlist, version, edited_version)
-        SELECT $1, 'COURSE', external_id, title, title_key, lesson_count, minimum_score, false, false, 1, 1
-          FROM unnest($2::text[], $3::text[], $4::text[], $5::int[], $6::int[])
-               AS course (external_id, title, title_key, lesson_count, minimum_score)
-        RETURNING id
-        """,
-        work.tenant_id,
-        [one["external_id"] for one in columns],
-        [one["title"] for one in columns],
-        [name_key(one["title"]) for one in columns],
-        [one.get("lesson_count", 1) for one in columns],
-        [one.get("minimum_score") for one in columns],
-    )
+    with retried_when_taken():
+        ids = await work.sql.values(
+            """
+            INSERT INTO content (tenant_id, kind, external_id, title, title_key, lesson_count, minimum_score,
+                                 is_self_enrollable, has_waitlist, version, edited_version)
+            SELECT $1, 'COURSE', external_id, title, title_key, lesson_count, minimum_score, false, false, 1, 1
+              FROM unnest($2::text[], $3::text[], $4::text[], $5::int[], $6::int[])
+                   AS course (external_id, title, title_key, lesson_count, minimum_score)
+            RETURNING id
+            """,
+            work.tenant_id,
+            [one["external_id"] for one in columns],
+            [one["title"] for one in columns],
+            [name_key(one["title"]) for one in columns],
+            [one.get("lesson_count", 1) for one in columns],
+            [one.get("minimum_score") for one in columns],
+        )
     await _record(work, [(content_id, 1, write) for content_id, write in zip(ids, writes, strict=True)])
 
 

@@ -1,5 +1,7 @@
 """`mandate import`: people, courses and enrollments from files, with what the rules make of them."""
 
+import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -239,6 +241,20 @@ async def test_courses(imports: Imports) -> None:
     courses = "SELECT external_id, title, lesson_count, minimum_score FROM content ORDER BY id"
     assert await imports.rows(courses) == [("A", "Alpha", 5, 80), ("B", "B", 1, None)]
     assert await imports(CONTENT, "external_id,title\nA,Alpha\nB,Beta\n") == (0, 1, 1, 0)
+
+
+async def test_imports_of_the_same_courses_at_once(imports: Imports, tenant: Tenant) -> None:
+    """Whoever comes second finds the courses of the first."""
+    rows = [f"c{number},Course {number}\n" for number in range(200)]
+    importers = []
+    for name, lines in (("up.csv", rows), ("down.csv", rows[::-1]), ("again.csv", rows)):
+        path = imports.directory / name
+        path.write_text("external_id,title\n" + "".join(lines))
+        importers.append(Importer(path, CONTENT, ImportOptions()))
+    reports = await asyncio.gather(*(importer.run(tenant.id) for importer in importers))
+    outcomes = sum((report.outcomes for report in reports), Counter())
+    assert outcomes == {RowOutcome.CREATED: 200, RowOutcome.UNCHANGED: 400}
+    assert await imports.rows("SELECT count(*) FROM audit_entry") == [(200,)]
 
 
 async def test_enrollments_with_what_was_reached(imports: Imports) -> None:
