@@ -49,7 +49,8 @@ class CsvFile:
         if isinstance(header, BrokenRecord):
             raise CommandFailed(f"{path}, line {header.line}: {header.reason}.")
         self.header = [name.strip() for name in header.cells]
-        repeated = [name for name, count in Counter(self.header).items() if count > 1]
+        # Spreadsheets like to write columns that have no name; nobody can ask for one.
+        repeated = [name for name, count in Counter(self.header).items() if name and count > 1]
         if repeated:
             raise CommandFailed(f"{path}: the column {repeated[0]!r} is there more than once.")
 

@@ -32,6 +32,11 @@ def test_delimiter_is_what_the_header_has_most_of(tmp_path: Path, delimiter: str
     assert read(tmp_path, content) == [(2, ["1", "x y", "3"])]
 
 
+def test_columns_may_have_no_name(tmp_path: Path) -> None:
+    """Spreadsheets write as many as were ever touched."""
+    assert read(tmp_path, "a,b,,\n1,2,,\n") == [(2, ["1", "2", "", ""])]
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_lines_end_as_on_any_system(tmp_path: Path, end: str) -> None:
     """Blank lines are nothing, but they count as lines."""
