@@ -3,8 +3,10 @@
 The hits are those of the matching query, seen one by one instead of added up.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from domain.auto_assignment.conditions import Condition, ConditionKind
 from domain.auto_assignment.matching import HITS_OF_PAIRS, matching
@@ -105,18 +107,17 @@ async def _deciding_status(reads: Statements, tenant_id: int, learner_id: int, c
     ):
         if row["fact_status"] == condition.status:
             return f"status on {row['title']} is {condition.status}"
-        told.append(_status_told(row["title"], row, condition.status))
+        told.append(_status_told(row["title"], dict(row), condition.status))
     return "; ".join(told)
 
 
-def _status_told(title: str, row: object, wanted: EnrollmentStatus) -> str:
-    record: dict[str, object] = dict(row)  # type: ignore[call-overload]
-    if record["id"] is None:
+def _status_told(title: str, row: Mapping[str, Any], wanted: EnrollmentStatus) -> str:
+    if row["id"] is None:
         return f"never enrolled in {title}"
-    if record["fact_status"] is not None:
-        return f"status on {title} is {record['fact_status']}"
-    if record["is_waitlisted"]:
+    if row["fact_status"] is not None:
+        return f"status on {title} is {row['fact_status']}"
+    if row["is_waitlisted"]:
         return f"waiting for a seat in {title}"
-    if record["status"] == wanted:
+    if row["status"] == wanted:
         return f"status on {title} was caused by a rule, or ended before it began"
     return f"status on {title} is no fact for rules"
