@@ -195,6 +195,7 @@ class Importer:
         async def action(work: UnitOfWork) -> Written:
             # A file's order decides what rules see, so nothing waits for a job.
             work.evaluates_at_once = True
+            await work.sql.plan_each_time()
             return await self._import.write(work, rows)
 
         operation = f"import {self._kind.value}"

@@ -19,7 +19,6 @@ from domain.auto_assignment.rule_editing import RuleDraft, create_rule
 from domain.content.queries import ContentKey
 from domain.foundation import clock
 from domain.foundation.access import Principal
-from domain.foundation.database import refresh_statistics
 from domain.foundation.unit_of_work import perform
 from domain.tenants.models import Tenant
 from tests.support import factories
@@ -27,6 +26,8 @@ from tests.support.catalogue import Connection
 
 WORKER = "from jobs.worker import run_worker as run"
 SCHEDULER = "from jobs.scheduler import run_scheduler as run"
+#: Enough for several chunks: the first one has 200 people, and they grow.
+PEOPLE = 4_000
 LOGGING = "import logging; logging.basicConfig(level='INFO')"
 SETTINGS = "from domain.foundation.settings import settings"
 
@@ -115,7 +116,7 @@ class Backfill:
         )
         return tuple(record or ())
 
-    async def wait_for(self, condition: str, *, seconds: float = 30) -> float:
+    async def wait_for(self, condition: str, *, seconds: float = 120) -> float:
         """Wait until the job's row meets an SQL condition; return the seconds that it took."""
         begun = time.monotonic()
         while not await self.superuser.fetchval(
@@ -155,12 +156,11 @@ StartBackfill = Callable[[], Awaitable[Backfill]]
 
 @pytest.fixture
 async def start_backfill(tenant: Tenant, admin: Principal, superuser: Connection) -> StartBackfill:
-    """Ask for a job of three chunks: a new rule that 12,000 people meet already, and 500 others do not."""
+    """Ask for a job of several chunks: a new rule that many people meet already, and 500 others do not."""
 
     async def start() -> Backfill:
-        learner_ids = await factories.create_learners(tenant.id, 12_000, refs={1: "Forklift driver"})
+        learner_ids = await factories.create_learners(tenant.id, PEOPLE, refs={1: "Forklift driver"})
         await factories.create_learners(tenant.id, 500, refs={1: "Accountant"})
-        await refresh_statistics()
         courses = [(await factories.create_course(tenant.id)).id for _ in range(2)]
         draft = RuleDraft(
             name="Forklift drivers",

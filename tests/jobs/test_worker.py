@@ -1,6 +1,6 @@
 """Background jobs survive their workers and their queue: everything is done, and nothing twice.
 
-Real processes, a real Valkey, and a real job: a rule that enrolls 12,000 people in two courses, in three chunks.
+Real processes, a real Valkey, and a real job: a rule that enrolls 4,000 people in two courses, chunk by chunk.
 """
 
 import asyncio
@@ -11,8 +11,9 @@ from redis.asyncio import Redis
 from ops.embedded import EmbeddedValkey
 from tests.jobs.conftest import SCHEDULER, WORKER, Processes, StartBackfill
 
-#: Seconds within which somebody else goes on: the lease of a dead worker, the next look, and the way to a worker.
-TAKEOVER = 5 + 1 + 1
+#: Seconds within which another worker goes on: the lease of the dead one (5), the next look (1), the way to the worker
+#: (1), and as much again for a machine that has other things to do.
+TAKEOVER = 14
 
 
 async def test_job_runs_in_the_worker_as_soon_as_it_exists(processes: Processes, start_backfill: StartBackfill) -> None:
@@ -30,7 +31,6 @@ async def test_killed_worker_is_replaced_within_seconds(processes: Processes, st
     job = await start_backfill()
     killed = processes.start(WORKER)
     await job.wait_for("processed_count > 0")
-    await asyncio.sleep(0.05)
     killed.kill()
     status, processed_count = await job.row("status", "processed_count")
     assert (status, await job.count_enrolled()) == ("RUNNING", processed_count)
