@@ -10,7 +10,7 @@ unenrolled them by hand since they meet the rule and the content is a target (sp
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.auto_assignment.applying import add_members, enroll_in_contents
+from domain.auto_assignment.applying import add_members, enroll_in_contents, enroll_in_targets
 from domain.auto_assignment.matching import hits_of_rules, matching
 from domain.auto_assignment.models import RuleState
 from domain.foundation.background import BACKGROUND_THRESHOLD, Job, create_job
@@ -67,18 +67,24 @@ _COUNT_NEW_MEMBERS = f"SELECT count(DISTINCT learner_id) FROM ({_DUE}) due WHERE
 
 
 async def begin_backfill(
-    work: UnitOfWork, rule_id: int, rule_name: str, *, content_ids: Sequence[int] | None = None
+    work: UnitOfWork,
+    rule_id: int,
+    rule_name: str,
+    *,
+    content_ids: Sequence[int] | None = None,
+    are_added: bool = False,
 ) -> int:
     """Enroll who meets a rule already, in these targets or all, or have a job do it; return the job.
 
-    The rules have to be locked.
+    The rules have to be locked. `are_added` tells that the rule gave other contents before.
     """
     subject = (ObjectType.RULE, rule_id, rule_name)
     learner_ids = await _first_due(work, rule_id, content_ids, "content_id IS NOT NULL OR NOT is_member")
     if len(learner_ids) >= BACKGROUND_THRESHOLD:
         scope = None if content_ids is None else list(content_ids)
-        return await create_job(work, JobKind.RULE_BACKFILL, subject=subject, progress={"content_ids": scope})
-    count = await _enroll(work, rule_id, content_ids, learner_ids)
+        progress = {"content_ids": scope, "are_added": are_added}
+        return await create_job(work, JobKind.RULE_BACKFILL, subject=subject, progress=progress)
+    count = await _enroll(work, rule_id, content_ids, learner_ids, are_added=are_added)
     return await create_job(work, JobKind.RULE_BACKFILL, subject=subject, finished_with=count)
 
 
@@ -109,16 +115,31 @@ async def _first_due(work: UnitOfWork, rule_id: int, content_ids: Sequence[int] 
     return learner_ids
 
 
-async def _enroll(work: UnitOfWork, rule_id: int, content_ids: Sequence[int] | None, learner_ids: Sequence[int]) -> int:
+async def _enroll(
+    work: UnitOfWork, rule_id: int, content_ids: Sequence[int] | None, learner_ids: Sequence[int], *, are_added: bool
+) -> int:
     """Enroll these learners in what they lack; return how many got something."""
     if not learner_ids:
         return 0
     due = await _locked_due(work, rule_id, content_ids, learner_ids, min(learner_ids) - 1, max(learner_ids))
     new = sorted({one.learner_id for one in due if not one.is_member})
     await add_members(work, new, [rule_id] * len(new))
-    missing = [(one.learner_id, one.content_id) for one in due if one.content_id is not None]
+    entering = set(new) if are_added and new and await _is_active(work, rule_id) else set()
+    # Their evaluation or their turn in a backfill is still to come and will find members: so they enter here.
+    await enroll_in_targets(work, sorted(entering), [rule_id] * len(entering), [rule_id])
+    missing = [
+        (one.learner_id, one.content_id) for one in due if one.content_id is not None and one.learner_id not in entering
+    ]
     await enroll_in_contents(work, rule_id, missing)
-    return len({learner_id for learner_id, _ in missing})
+    return len(entering | {learner_id for learner_id, _ in missing})
+
+
+async def _is_active(work: UnitOfWork, rule_id: int) -> bool:
+    """Tell whether a rule is not being prepared: then whoever meets it and is no member has yet to enter."""
+    state: str = await work.sql.value(
+        "SELECT state FROM rule WHERE tenant_id = $1 AND id = $2", work.tenant_id, rule_id
+    )
+    return state == RuleState.ACTIVE
 
 
 async def backfill_chunk(work: UnitOfWork, job: Job) -> bool:
@@ -131,7 +152,7 @@ async def backfill_chunk(work: UnitOfWork, job: Job) -> bool:
         return True
     due = await work.sql.rows(Due, _DUE_IN_RANGE, work.tenant_id, job.subject_id, scope, *chunk)
     found = sorted({one.learner_id for one in due})
-    count = await _enroll(work, job.subject_id, scope, found)
+    count = await _enroll(work, job.subject_id, scope, found, are_added=job.progress.get("are_added", False))
     _advance(job, chunk[1], count, len(found))
     return False
 

@@ -13,13 +13,17 @@ from domain.auto_assignment.models import UnmetPolicy
 from domain.auto_assignment.rule_deletion import backfill_rule
 from domain.auto_assignment.rule_editing import RuleChanges, duplicate_rule, update_rule
 from domain.content.queries import ContentKey
+from domain.foundation.background import run_job
 from domain.foundation.errors import NotFound
 from domain.foundation.unit_of_work import UnitOfWork
+from domain.people.learner_changes import LearnerChanges, RefChange
 from domain.people.models import PlaceKind
-from domain.people.operations import delete_place
+from domain.people.operations import bulk_upsert_learners, delete_place
+from domain.reactions import CHUNKS
 from domain.tenants.operations import set_auto_assignment
 from tests.domain.auto_assignment.conftest import Company, ref_is
 from tests.support import factories
+from tests.support.jobs import run_all_jobs
 
 Act = Callable[[UnitOfWork], Awaitable[Any]]
 
@@ -88,3 +92,32 @@ async def test_a_new_rule_cannot_name_a_place_that_is_just_being_deleted(company
         raise outcome
     assert caught.value.path == ["conditions", "0", "clientIds", "0"]
     assert await company.fetch("SELECT id FROM rule") == []
+
+
+@pytest.mark.parametrize("fitting", [3, 120])
+async def test_content_is_added_while_people_wait_for_their_evaluation(company: Company, fitting: int) -> None:
+    """Whoever newly meets the rule gets everything that it gives, whether evaluation or backfill comes first."""
+    one, other = [await factories.create_course(company.tenant.id, title=title) for title in ("One", "Other")]
+    rule_id = (await company.rule(ref_is(1, "Sales"), gives=[one])).rule_id
+    rows = [
+        LearnerChanges(external_id=str(n), name="N", ref_values=[RefChange(1, "Sales" if n < fitting else "Service")])
+        for n in range(120)
+    ]
+    waiting = await company.do(lambda work: bulk_upsert_learners(work, rows=rows))
+    assert waiting.reevaluation_job_id is not None
+    added = RuleChanges(add_contents=[ContentKey(id=other.id)])
+    job_id = (
+        await company.do(
+            lambda work: update_rule(
+                work, rule_id=rule_id, changes=added, expected_version=None, backfills_existing_learners=True
+            )
+        )
+    ).result.backfill_id
+    await run_job(company.tenant.id, job_id, CHUNKS, lambda: company.now)
+    await run_all_jobs(company.tenant, lambda: company.now)
+    counts = await company.fetch(
+        "SELECT c.title, count(*) FROM content_action a JOIN content c ON c.id = a.content_id GROUP BY 1 ORDER BY 1"
+    )
+    assert counts == [("One", fitting), ("Other", fitting)]
+    jobs = await company.fetch("SELECT processed_count, total_count FROM background_job WHERE id = $1", job_id)
+    assert jobs == [(fitting, fitting)]
