@@ -47,6 +47,8 @@ async def lock_places_to_delete(
     work: UnitOfWork, kind: PlaceKind, reference: Reference, *, path: Sequence[str | int]
 ) -> list[LockedPlace]:
     """Lock a place and, of a client, its sublicenses, and return them with the one that is named first."""
+    # The client before anything else: a sublicense that somebody is just making has to be seen by the next statement.
+    await _lock(work, kind, reference, path, "id = $2", "UPDATE")
     return await _lock(work, kind, reference, path, "(id = $2 OR client_id = $2)", "UPDATE")
 
 

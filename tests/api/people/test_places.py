@@ -1,12 +1,17 @@
 """Departments, learning groups, clients and sublicenses over the API, and who belongs to them."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from domain.foundation.access import Principal
+from domain.foundation.unit_of_work import UnitOfWork, perform
+from domain.people import operations
 from domain.people.models import Place, PlaceKind
+from domain.people.queries import LearnerKey
 from domain.tenants.models import Tenant
 from gql import ids
 from tests.api.people.documents import ADD, KINDS, REMOVE, create_place, delete_place, lrn, update_place
@@ -143,6 +148,31 @@ async def test_a_client_goes_with_its_sublicenses_and_members(as_admin: ApiClien
     )
     assert shown == {"version": 2, "clients": [], "sublicenses": []}
     assert await as_admin.value("{ sublicenses { totalCount } }") == {"totalCount": 0}
+
+
+async def test_a_sublicense_made_meanwhile_goes_with_its_client(
+    as_admin: ApiClient, admin: Principal, tenant: Tenant, superuser: Connection, now: datetime
+) -> None:
+    """It is as deleted as the others: with an entry in the audit log, and nobody belongs to it."""
+    client = await factories.create_place(tenant.id, kind=PlaceKind.CLIENT)
+    learner = await factories.create_learner(tenant.id, places=[client])
+    is_made = asyncio.Event()
+
+    async def make_slowly(work: UnitOfWork) -> int:
+        made = await operations.create_place(work, kind=PlaceKind.SUBLICENSE, name="New", client=client.id)
+        key = LearnerKey(id=learner.id)
+        await operations.add_members(work, kind=PlaceKind.SUBLICENSE, place=made, learners=[key])
+        is_made.set()
+        await asyncio.sleep(0.3)
+        return made
+
+    making = asyncio.create_task(perform(admin, now, "make", make_slowly))
+    await is_made.wait()
+    await as_admin.run(delete_place("Client"), input={"id": ids.encode(ids.CLIENT, client.id)})
+    made = (await making).result
+    assert await superuser.fetchval("SELECT count(*) FROM place") == 0
+    entries = "SELECT operation FROM audit_entry WHERE object_type = 'SUBLICENSE' AND object_id = $1 ORDER BY id"
+    assert [record["operation"] for record in await superuser.fetch(entries, made)] == ["make", "deleteClient"]
 
 
 async def test_a_group_belongs_to_a_trainer_or_an_admin(
