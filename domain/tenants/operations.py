@@ -20,7 +20,7 @@ from domain.foundation.text import name_text
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.tenants.events import AutoAssignmentSwitched
 from domain.tenants.models import Tenant
-from domain.tenants.queries import REF_FIELD_COUNT
+from domain.tenants.queries import REF_FIELD_COUNT, ref_label
 
 MAX_LEAD_DAYS = 365
 MAX_RULE_LIMIT = 10_000
@@ -192,7 +192,7 @@ def _settings_of(tenant: Tenant) -> dict[str, Any]:
         "timeZone": tenant.time_zone,
         "minimumLeadDays": tenant.minimum_lead_days,
         "acceptsLearnerProgress": tenant.accepts_learner_progress,
-        **{f"{_LABEL}{number}": label for number, label in tenant.ref_labels.items()},
+        **{f"{_LABEL}{number}": ref_label(tenant.ref_labels, number) for number in range(1, REF_FIELD_COUNT + 1)},
     }
 
 

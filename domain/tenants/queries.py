@@ -1,6 +1,6 @@
 """Reading the tenant and its service accounts. Everybody sees the tenant; service accounts are for admins."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,6 +10,11 @@ from domain.foundation.errors import Forbidden
 from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, read_page
 
 REF_FIELD_COUNT = 10
+
+
+def ref_label(labels: Mapping[str, str], number: int) -> str:
+    """Return what a reference field is called, given the labels that the tenant has chosen."""
+    return labels.get(str(number)) or f"Ref#{number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ class TenantRow:
 
     def ref_label(self, number: int) -> str:
         """Return what the tenant calls a reference field."""
-        return self.ref_labels.get(str(number)) or f"Ref#{number}"
+        return ref_label(self.ref_labels, number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,8 +109,8 @@ async def test_an_admin_changes_settings(as_admin: ApiClient, api: Api) -> None:
             {"field": "timeZone", "before": '"Europe/Berlin"', "after": '"America/New_York"'},
             {"field": "minimumLeadDays", "before": "3", "after": "0"},
             {"field": "acceptsLearnerProgress", "before": "true", "after": "false"},
-            {"field": "refFieldLabels.2", "before": None, "after": '"Job role"'},
-            {"field": "refFieldLabels.10", "before": None, "after": '"Site"'},
+            {"field": "refFieldLabels.2", "before": '"Ref#2"', "after": '"Job role"'},
+            {"field": "refFieldLabels.10", "before": '"Ref#10"', "after": '"Site"'},
         ],
         "occurredAt": "2026-03-02T09:00:00Z",
     }
@@ -121,6 +121,7 @@ async def test_what_was_so_already_is_no_change(as_admin: ApiClient) -> None:
     """No version, no entry in the log."""
     assert (await change(as_admin, name="Acme", minimumLeadDays=3, timeZone=None))["version"] == 1
     assert (await change(as_admin))["version"] == 1
+    assert (await change(as_admin, refFieldLabels=[{"number": 3, "label": "Ref#3"}]))["version"] == 1
     assert (await as_admin.value(AUDIT))["nodes"] == []
 
 
