@@ -5,6 +5,8 @@ the row, works, and moves `progress` on. So a killed worker's job is taken up by
 nothing is done twice whoever runs it.
 """
 
+import logging
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,9 +15,12 @@ from typing import Any
 from domain.foundation.access import Principal
 from domain.foundation.change_feed import ObjectType, record_changes
 from domain.foundation.database import across_tenants, refresh_statistics
+from domain.foundation.errors import DomainError, RequestFailure
 from domain.foundation.locks import share_rules
 from domain.foundation.models import JobKind, JobStatus
 from domain.foundation.unit_of_work import UnitOfWork, perform, with_retry
+
+log = logging.getLogger(__name__)
 
 #: From this many people on, work is a background job instead of part of the request.
 BACKGROUND_THRESHOLD = 100
@@ -219,6 +224,15 @@ async def _job_principal(tenant_id: int, job_id: int, now: datetime) -> Principa
     return (await perform(Principal.operator(tenant_id), now, "backgroundJob", load)).result
 
 
+def _told(error: Exception) -> str:
+    """Return what callers may read of a failure: an unexpected one may quote rows, so it goes into the log only."""
+    if isinstance(error, DomainError | RequestFailure):
+        return error.message
+    reference = uuid.uuid4().hex
+    log.error("a background job failed", exc_info=error, extra={"reference": reference})
+    return f"{type(error).__name__}, logged under {reference}."
+
+
 async def _note_failure(principal: Principal, job_id: int, now: datetime, error: Exception) -> None:
     async def note(work: UnitOfWork) -> None:
         job = await lock_job(work, job_id)
@@ -229,8 +243,9 @@ async def _note_failure(principal: Principal, job_id: int, now: datetime, error:
             job.status = JobStatus.FAILED.value
         # Nobody takes the job up again before the lease ends: that is the pause.
         pause = LEASE * (2**job.attempt_count)
-        await save_job(work, job, leased_until=now + pause, reason=f"{type(error).__name__}: {error}"[:500])
+        await save_job(work, job, leased_until=now + pause, reason=reason)
 
+    reason = _told(error)
     await perform(principal, now, "backgroundJob", note)
 
 
