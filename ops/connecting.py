@@ -49,7 +49,10 @@ def database_role(settings: Settings) -> str:
 async def require_database(url: str) -> None:
     """Raise CommandFailed, with the reason, unless the database answers."""
     parts = urlsplit(url)
-    place = f"{parts.hostname}:{parts.port or 5432}"
+    try:
+        place = f"{parts.hostname}:{parts.port or 5432}"
+    except ValueError as error:
+        raise CommandFailed(f"The address of PostgreSQL makes no sense: {error}.") from error
     try:
         connection = await asyncpg.connect(url, timeout=PATIENCE)
     except (OSError, TimeoutError) as error:

@@ -171,6 +171,7 @@ RUNS = {
         ("worker", {"REDIS_URL": ""}, "REDIS_URL is missing"),
         ("scheduler", {"REDIS_URL": ""}, "REDIS_URL is missing"),
         ("worker", {"DATABASE_POOL_SIZE": "many"}, "DATABASE_POOL_SIZE: "),
+        ("worker", {"DATABASE_URL": "postgres://a:b@127.0.0.1:99999/c"}, "The address of PostgreSQL makes no sense: "),
         ("migrate", {"OWNER_DATABASE_URL": ""}, "OWNER_DATABASE_URL is missing"),
         ("migrate --data here", {"DATABASE_URL": ""}, "no `mandate up` runs with --data here."),
         ("import learners missing.csv --tenant acme", {}, "missing.csv cannot be read: No such file or directory."),
