@@ -13,7 +13,7 @@ from domain.auto_assignment.rule_deletion import revocation_chunk
 from domain.auto_assignment.rule_jobs import lay_down_the_rest, resume_rule_work
 from domain.content.events import SeatsFreed
 from domain.enrollments.path_changes import follow_path_chunk
-from domain.enrollments.promotion import promote_after_commit
+from domain.enrollments.promotion import offer_seats_to_reactivated, promote_after_commit
 from domain.foundation.background import Chunk
 from domain.foundation.job_control import JobCancelled, JobResumed
 from domain.foundation.models import JobKind
@@ -22,7 +22,7 @@ from domain.people.events import FactsChanged, LearnerBecameActive, LearnerBecam
 from domain.tenants.events import AutoAssignmentSwitched
 
 REACTIONS: Reactions = {
-    LearnerBecameActive: [reevaluate_rules],
+    LearnerBecameActive: [reevaluate_rules, offer_seats_to_reactivated],
     LearnerBecameInactive: [reevaluate_rules],
     FactsChanged: [reevaluate_rules],
     AutoAssignmentSwitched: [reconcile_after_switch],

@@ -13,6 +13,7 @@ from domain.foundation.access import Principal, Source
 from domain.foundation.database import ReadScope
 from domain.foundation.locks import share_rules
 from domain.foundation.unit_of_work import UnitOfWork, perform, with_retry
+from domain.people.events import LearnerBecameActive
 from domain.people.queries import lock_learners
 
 #: People whom one transaction promotes.
@@ -27,6 +28,17 @@ SELECT learner_id, waiting_source FROM enrollment
  WHERE tenant_id = $1 AND content_id = $2 AND is_waitlisted AND learner_id = ANY ($3::bigint[])
  ORDER BY waiting_number, id
 """
+
+
+async def offer_seats_to_reactivated(work: UnitOfWork, events: Sequence[LearnerBecameActive]) -> None:
+    """Let who is active again and waits have what is free: nobody is promoted while inactive."""
+    for content_id in await work.sql.values(
+        "SELECT DISTINCT content_id FROM enrollment"
+        " WHERE tenant_id = $1 AND learner_id = ANY ($2::bigint[]) AND is_waitlisted ORDER BY content_id",
+        work.tenant_id,
+        [event.learner_id for event in events],
+    ):
+        work.record(SeatsFreed(content_id))
 
 
 async def promote_after_commit(tenant_id: int, now: datetime, events: Sequence[SeatsFreed]) -> None:

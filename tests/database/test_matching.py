@@ -145,7 +145,8 @@ async def save_rule(sql: Session, tenant: Tenant, match: ConditionMatch, conditi
         ["rule_id", "tenant_id", "kind", "key", "value", "bit"],
         [(rule.id, tenant.id, a.fact.kind.value, a.fact.key, a.fact.value, a.bit) for a in compiled.atoms],
     )
-    return rule.id
+    rule_id: int = rule.id
+    return rule_id
 
 
 _OF_PAIRS = f"""

@@ -1,16 +1,11 @@
 """The `mandate` command as operators run it: real processes, real servers, and nothing left behind."""
 
 import json
-import os
-import pwd
 import re
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,65 +17,9 @@ import pytest
 from domain.foundation import clock
 from domain.tenants.models import Tenant
 from ops import cli
-from ops.up import FIRST_QUERY
-from tests.ops.test_embedded import IMPORT_PATHS, python_for
-from tests.ops.test_supervisor import is_alive
+from tests.ops.conftest import CLEAN, MANDATE, Command
 from tests.support.api import SECRET
 from tests.support.catalogue import Connection
-
-MANDATE = [sys.executable, "-P", "-m", "ops.cli"]
-#: What a shell of the developer may have set must not decide what these tests see.
-CLEAN = {
-    name: value
-    for name, value in os.environ.items()
-    if name not in ("DATABASE_URL", "OWNER_DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENVIRONMENT")
-}
-
-
-class Command:
-    """Runs the command with an environment."""
-
-    def __init__(self, environment: dict[str, str], directory: Path) -> None:
-        self.environment = environment
-        self._directory = directory
-
-    def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run it to its end."""
-        return subprocess.run(
-            [*MANDATE, *arguments],
-            env={**CLEAN, **self.environment, **environment},
-            cwd=self._directory,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-
-    def output(self, *arguments: str) -> str:
-        """Return what it prints, and require that it works without a word besides."""
-        done = self(*arguments)
-        assert (done.returncode, done.stderr) == (0, ""), done.stderr
-        return done.stdout
-
-    def complaint(self, *arguments: str, **environment: str) -> str:
-        """Return the one line with which it fails."""
-        done = self(*arguments, **environment)
-        assert (done.returncode, done.stdout) == (1, ""), done
-        assert done.stderr.startswith("mandate: "), done.stderr
-        assert done.stderr.count("\n") == 1, done.stderr
-        return done.stderr.removeprefix("mandate: ").rstrip("\n")
-
-
-@pytest.fixture
-def command(app_url: str, owner_url: str, redis_url: str, tmp_path: Path) -> Command:
-    """The command with the servers of the tests."""
-    environment = {
-        "DATABASE_URL": app_url,
-        "OWNER_DATABASE_URL": owner_url,
-        "REDIS_URL": redis_url,
-        "SECRET_KEY": SECRET,
-    }
-    return Command(environment, tmp_path)
 
 
 def claims_of(token: str) -> dict[str, Any]:
@@ -209,194 +148,6 @@ def test_unknown_arguments_are_a_matter_of_usage(arguments: str, monkeypatch: py
     with pytest.raises(SystemExit) as exit_:
         cli.main()
     assert exit_.value.code == 2
-
-
-class Up:
-    """A `mandate up` in a process of its own."""
-
-    def __init__(self, directory: Path, port: int, *arguments: str, python: str = sys.executable, **popen: Any) -> None:
-        self.port = port
-        self.data = directory / "data"
-        self._log = directory / f"up-{time.monotonic_ns()}.log"
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [python, *MANDATE[1:], "up", "--port", str(port), "--data", str(self.data), *arguments],
-                env={**CLEAN, **IMPORT_PATHS, "HOME": str(directory)},
-                cwd="/",
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                **popen,
-            )
-
-    @property
-    def output(self) -> str:
-        """What it has printed so far."""
-        return self._log.read_text()
-
-    def wait_until_ready(self) -> float:
-        """Wait for the line that says so; return the seconds that it took."""
-        begun = time.monotonic()
-        while f"ready http://127.0.0.1:{self.port}/graphql\n" not in self.output or "Ctrl-C" not in self.output:
-            assert self.process.poll() is None, self.output
-            assert time.monotonic() < begun + 60, self.output
-            time.sleep(0.05)
-        return time.monotonic() - begun
-
-    def token(self, role: str) -> str:
-        """Return a token that it has printed."""
-        found = re.search(rf"^{role} +(\S+)$", self.output, re.MULTILINE)
-        assert found, self.output
-        return found[1]
-
-    def query(self, document: str, role: str) -> dict[str, Any]:
-        """Return the data of a query."""
-        response = httpx.post(
-            f"http://127.0.0.1:{self.port}/graphql",
-            json={"query": document},
-            headers={"Authorization": f"Bearer {self.token(role)}"},
-        )
-        result: dict[str, Any] = response.json()
-        assert "errors" not in result, result
-        data: dict[str, Any] = result["data"]
-        return data
-
-    def descendants(self) -> list[int]:
-        """Return every process of it: those that carry its directory or its settings."""
-        marks = [str(self.data).encode(), f"{self.port}".encode()]
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    text = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
-                    place = os.readlink(entry / "cwd").encode()
-                except OSError:
-                    continue
-                if marks[0] in text + place or (b"ops.cli\0web\0" in text and marks[1] in text):
-                    found.append(int(entry.name))
-        return found
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    """A directory that everybody may enter, as not only root has to."""
-    with tempfile.TemporaryDirectory(prefix="mandate-up-", ignore_cleanup_errors=True) as name:
-        os.chmod(name, 0o755)
-        yield Path(name)
-
-
-@pytest.fixture
-def port() -> int:
-    """A port that is free."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        free: int = probe.getsockname()[1]
-        return free
-
-
-def end(up: Up) -> None:
-    """Kill what a failed test leaves behind."""
-    if up.process.poll() is None:
-        up.process.terminate()
-        try:
-            up.process.wait(20)
-        except subprocess.TimeoutExpired:
-            up.process.kill()
-            up.process.wait()
-
-
-def require_all_ended(pids: list[int]) -> None:
-    """Wait until none of the processes is alive."""
-    deadline = time.monotonic() + 15
-    while alive := [pid for pid in pids if is_alive(pid)]:
-        assert time.monotonic() < deadline, alive
-        time.sleep(0.05)
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds processes by /proc")
-def test_up_serves_stops_survives_kill_and_starts_again(directory: Path, port: int) -> None:
-    """The first query answers; SIGTERM leaves no process; after kill -9 it starts again, with everything in it."""
-    up = Up(directory, port)
-    try:
-        up.wait_until_ready()
-        data = up.query(FIRST_QUERY, "admin")
-        assert data["viewer"]["role"] == "ADMIN"
-        assert data["autoAssignmentRules"]["totalCount"] == 4
-        assert len(data["contentActions"]["nodes"]) == 3
-        assert up.query("{ viewer { role } }", "trainer")["viewer"]["role"] == "TRAINER"
-        assert up.query("{ viewer { role access { totalCount } } }", "learner")["viewer"]["access"]["totalCount"] > 0
-        assert [line for line in up.output.splitlines() if line.startswith("mandate ")] == []
-
-        by_directory = Command({}, directory)
-        token = by_directory.output("token", "--tenant", "demo", "--email", "new@acme.example", "--data", str(up.data))
-        assert token.count(".") == 2
-        assert by_directory.complaint("up", "--port", str(port), "--data", str(up.data)).startswith(
-            f"Port {port} cannot be used (Address already in use)"
-        )
-        complaint = by_directory.complaint("up", "--port", "0", "--data", str(up.data))
-        assert f"is in use by process {up.process.pid}" in complaint
-
-        # The pasted command is what its reader will run first.
-        pasted = re.search(r"^curl .*?'$", up.output, re.MULTILINE | re.DOTALL)
-        assert pasted, up.output
-        answered = subprocess.run(["sh", "-c", pasted[0]], capture_output=True, text=True, check=True)
-        assert json.loads(answered.stdout)["data"]["viewer"]["role"] == "ADMIN"
-
-        processes = up.descendants()
-        assert len(processes) >= 6
-        up.process.send_signal(signal.SIGTERM)
-        assert up.process.wait(20) == 0
-        require_all_ended(processes)
-        assert not (up.data / "servers.json").exists()
-        assert by_directory.complaint("token", "--tenant", "demo", "--email", "a@b.example", "--data", str(up.data))
-
-        up = Up(directory, port)
-        up.wait_until_ready()
-        processes = up.descendants()
-        up.process.kill()
-        up.process.wait()
-        require_all_ended(processes)
-
-        up = Up(directory, port)
-        up.wait_until_ready()
-        people = up.query('{ learners(filter: {search: "new@acme"}) { totalCount } }', "admin")["learners"]
-        assert people == {"totalCount": 1}
-        up.process.send_signal(signal.SIGINT)
-        assert up.process.wait(20) == 0
-    finally:
-        end(up)
-    for file in ("secrets.json", "postgres/password", "valkey/password"):
-        assert (up.data / file).stat().st_mode & 0o777 == 0o600, file
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_up_works_for_an_ordinary_user(directory: Path, port: int) -> None:
-    """Without a demo tenant it says how to make one; a signal during the start leaves nothing behind either."""
-    nobody = pwd.getpwnam("nobody")
-    python = python_for(nobody.pw_uid)
-    if python is None:
-        pytest.skip("nobody else can run this installation")
-    home = directory / "home"
-    home.mkdir()
-    os.chown(home, nobody.pw_uid, nobody.pw_gid)
-    as_nobody = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    up = Up(home, port, "--no-demo", python=python, **as_nobody)
-    try:
-        while not (up.data / "postgres" / "server.log").exists():
-            assert up.process.poll() is None, up.output
-            time.sleep(0.01)
-        processes = up.descendants()
-        up.process.terminate()
-        assert up.process.wait(20) == 130
-        require_all_ended(processes)
-
-        up = Up(home, port, "--no-demo", python=python, **as_nobody)
-        up.wait_until_ready()
-        assert "mandate tenant create" in up.output
-        assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
-        up.process.terminate()
-        assert up.process.wait(20) == 0
-    finally:
-        end(up)
 
 
 def test_web_serves_in_production(command: Command, port: int, tmp_path: Path) -> None:
