@@ -52,7 +52,7 @@ class Process:
 
     def wait_until_ready(self) -> None:
         """Wait until it is at work."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while " is ready" not in self.output:
             assert self._process.poll() is None, self.output
             assert time.monotonic() < deadline, self.output
