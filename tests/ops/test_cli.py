@@ -17,9 +17,9 @@ import pytest
 from domain.foundation import clock
 from domain.tenants.models import Tenant
 from ops import cli
-from tests.ops.conftest import CLEAN, MANDATE, Command
 from tests.support.api import SECRET
 from tests.support.catalogue import Connection
+from tests.support.command import CLEAN, MANDATE, Command
 
 
 def claims_of(token: str) -> dict[str, Any]:
