@@ -118,6 +118,19 @@ class PageRequest:
     first: int
     after: Sequence[Any] | None = None
 
+    def position_in(self, order: Order) -> list[Any] | None:
+        """Return where to go on as the database wants it, None for the beginning.
+
+        Raises Invalid for a size outside 1 to 100 and for a position of another order.
+        """
+        if not 1 <= self.first <= MAX_PAGE:
+            raise Invalid(f"From 1 to {MAX_PAGE}.", path=["first"])
+        if self.after is None:
+            return None
+        if len(self.after) != len(order.keys):
+            raise Invalid("Is no cursor of this list.", path=["after"])
+        return [key.parse(value) for key, value in zip(order.keys, self.after, strict=True)]
+
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
@@ -132,19 +145,20 @@ class Page(Generic[Row]):
 
 async def read_page(sql: Statements, shape: type[Row], query: Query, order: Order, request: PageRequest) -> Page[Row]:
     """Read one page of a query. Raises Invalid for a size outside 1 to 100 and for a position of another order."""
-    if not 1 <= request.first <= MAX_PAGE:
-        raise Invalid(f"From 1 to {MAX_PAGE}.", path=["first"])
     restricted = query.copy()
-    if request.after is not None:
-        if len(request.after) != len(order.keys):
-            raise Invalid("Is no cursor of this list.", path=["after"])
-        values = [key.parse(value) for key, value in zip(order.keys, request.after, strict=True)]
+    after = request.position_in(order)
+    if after is not None:
         columns = ", ".join(key.expression for key in order.keys)
         places = ", ".join(f"?::{key.type}" for key in order.keys)
-        restricted.where(f"({columns}) {'<' if order.is_descending else '>'} ({places})", *values)
+        restricted.where(f"({columns}) {'<' if order.is_descending else '>'} ({places})", *after)
     direction = "DESC" if order.is_descending else "ASC"
     order_by = ", ".join(f"{key.expression} {direction}" for key in order.keys)
     rows = await sql.rows(shape, f"{restricted.text} ORDER BY {order_by} LIMIT {request.first + 1}", *restricted.args)
+    return page_of(rows, query, order, request)
+
+
+def page_of(rows: list[Row], query: Query, order: Order, request: PageRequest) -> Page[Row]:
+    """Return the page that begins with these rows, of which there is one more if there is another page."""
     return Page(
         rows=rows[: request.first],
         has_next=len(rows) > request.first,

@@ -10,7 +10,7 @@ from domain.foundation.orm import orm_config
 MIGRATION_LOCK = 7_263_401
 
 #: Tables that the application's role may only add to.
-APPEND_ONLY = ("content_action", "audit_entry", "content_action_position")
+APPEND_ONLY = ("content_action", "audit_entry", "content_action_position", "content_action_block")
 
 
 async def migrate(owner_url: str, application_role: str) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 import strawberry
 from strawberry import ID
 
-from domain.enrollments.log_queries import ActionFilter
+from domain.enrollments.log_filter import ActionFilter
 from domain.enrollments.models import ContentActionKind, EnrollmentStatus
 from domain.enrollments.progress_reports import ProgressInput
 from domain.enrollments.queries import EnrollmentFilter

@@ -10,6 +10,7 @@ from domain.enrollments.log_queries import (
     find_content_action,
     list_content_actions,
     load_action_pages,
+    prepare_order_of_commits,
 )
 from domain.enrollments.pages import hashable
 from domain.enrollments.queries import (
@@ -19,7 +20,6 @@ from domain.enrollments.queries import (
     list_own_access,
     load_enrollments_of_learners,
 )
-from domain.foundation.change_feed import sequence
 from gql.arguments import FILTER, ORDER_BY, After, First
 from gql.context import Info
 from gql.enrollments.inputs import (
@@ -127,7 +127,7 @@ class EnrollmentsQuery:
             # A snapshot opened earlier, at sign-in for one, would not hold the positions that are given now; and
             # keeping its connection while waiting for another could use up the pool.
             await context.reads.close()
-            await sequence(context.principal.tenant_id)
+            await prepare_order_of_commits(context.principal.tenant_id)
         page = await list_content_actions(
             context.reads,
             context.principal,

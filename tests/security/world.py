@@ -12,7 +12,7 @@ from domain.content.models import Content
 from domain.foundation.access import Principal, Role, Scope, Source
 from domain.foundation.database import writing
 from domain.foundation.models import BackgroundJob, JobKind, JobStatus
-from domain.people.models import PlaceKind
+from domain.people.models import Place, PlaceKind
 from domain.tenants.models import Tenant
 from gql import ids
 from tests.support import factories
@@ -148,7 +148,7 @@ def _person(principal: Principal, tenant: Tenant, name: str) -> Named:
 
 
 async def _make_places_and_a_member(tenant: Tenant, objects: dict[str, Named]) -> None:
-    places = {}
+    places: dict[str, Place] = {}
     for name, (kind, prefix) in PLACES.items():
         external_id = f"{tenant.slug}-{name}"
         places[name] = await factories.create_place(

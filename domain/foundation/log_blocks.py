@@ -1,0 +1,46 @@
+"""Blocks of the log in the order of commits: what each run of entries holds, so that readers can pass over it unread.
+
+Positions are given in order and never change, so a block that is full is so for ever. Blocks only make reading faster:
+what is in none yet is read entry by entry.
+"""
+
+from domain.foundation.database import Statements, writing
+
+#: Entries of a block. Fewer mean more blocks to look at where little is wanted, more mean more entries to read in each.
+BLOCK = 256
+#: Blocks that one transaction closes: few enough to look up their entries one by one.
+BATCH = 20
+
+
+async def close_blocks(tenant_id: int) -> int:
+    """Lay down the blocks that have become full; return how many. Whoever does so at the same time does the same."""
+    total = 0
+    while True:
+        async with writing(tenant_id) as sql:
+            closed = await sql.execute(
+                """
+                INSERT INTO content_action_block (tenant_id, last_position, first_position, lowest_id, highest_id,
+                       earliest_at, latest_at)
+                SELECT $1, max(p.position), min(p.position), min(a.id), max(a.id), min(a.occurred_at),
+                       max(a.occurred_at)
+                  FROM (SELECT position, content_action_id, (row_number() OVER (ORDER BY position) - 1) / $3 AS number
+                          FROM content_action_position WHERE tenant_id = $1 AND position > $2
+                         ORDER BY position LIMIT $3 * $4) p
+                  JOIN content_action a ON a.tenant_id = $1 AND a.id = p.content_action_id
+                 GROUP BY p.number HAVING count(*) = $3
+                ON CONFLICT DO NOTHING
+                """,
+                tenant_id,
+                await end_of_blocks(sql, tenant_id),
+                BLOCK,
+                BATCH,
+            )
+        total += closed
+        if closed < BATCH:
+            return total
+
+
+async def end_of_blocks(sql: Statements, tenant_id: int) -> int:
+    """Return the last position that is in a block; 0 before the first."""
+    last = await sql.value("SELECT max(last_position) FROM content_action_block WHERE tenant_id = $1", tenant_id)
+    return int(last or 0)
