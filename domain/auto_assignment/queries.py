@@ -61,6 +61,14 @@ async def load_rules_by_id(reads: Statements, principal: Principal, ids: Sequenc
     return [rows.get(rule_id) for rule_id in ids]
 
 
+async def load_changed_rules_by_id(reads: Statements, principal: Principal, ids: Sequence[int]) -> list[RuleRow | None]:
+    """Return rules that the account has just saved: a tool sees their own fields without READ."""
+    query = Query(_COLUMNS, "rule r").where("r.tenant_id = ?", principal.tenant_id)
+    query.where("r.state <> 'DELETED'").where("r.id = ANY (?::bigint[])", list(ids))
+    rows = {row.id: row for row in await reads.rows(RuleRow, query.text, *query.args)}
+    return [rows.get(rule_id) for rule_id in ids]
+
+
 async def load_conditions_by_rule(
     reads: Statements, principal: Principal, rule_ids: Sequence[int]
 ) -> list[list[Condition]]:
@@ -157,6 +165,8 @@ async def list_members(reads: Statements, principal: Principal, rule_id: int, re
         .where("l.is_active")
         .where("EXISTS (SELECT 1 FROM rule_member m WHERE m.rule_id = ? AND m.learner_id = l.id)", rule_id)
     )
+    if not principal.sees_all:
+        query.where("false")
     return await read_page(reads, MemberRow, query, _LEARNERS_BY_NAME, request)
 
 

@@ -6,12 +6,12 @@ import strawberry
 from strawberry import ID
 
 from domain.auto_assignment.condition_input import ConditionInput
-from domain.auto_assignment.conditions import ConditionKind, RefOperator
+from domain.auto_assignment.conditions import MAX_CONDITIONS, MAX_VALUES, ConditionKind, RefOperator
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
 from domain.auto_assignment.rule_editing import RuleChanges, RuleDraft
 from domain.auto_assignment.simulation import SupposedFacts, SupposedStatus
 from domain.enrollments.models import EnrollmentStatus
-from domain.foundation.errors import Invalid, ProblemList
+from domain.foundation.errors import Invalid, ProblemList, TooManyItems
 from domain.foundation.keys import Reference
 from domain.people.models import PlaceKind
 from gql import ids
@@ -78,6 +78,8 @@ def condition_inputs(
     conditions: Sequence[RuleConditionInput], *, path: Sequence[str] = ("conditions",)
 ) -> list[ConditionInput]:
     """Return the conditions for the domain; raises NotFound for IDs that can name no such object, all together."""
+    # Before any work: what is too long is not looked at item by item.
+    _require_length(conditions, MAX_CONDITIONS, path)
     problems = ProblemList()
     converted: list[ConditionInput] = []
     for number, condition in enumerate(conditions):
@@ -89,9 +91,15 @@ def condition_inputs(
     return converted
 
 
+def _require_length(items: Sequence[object], limit: int, path: Sequence[str]) -> None:
+    if len(items) > limit:
+        raise TooManyItems(limit=limit, path=path)
+
+
 def _condition_input(condition: RuleConditionInput, path: list[str]) -> ConditionInput:
     if condition.content_status is not None:
         status = condition.content_status.value
+        _require_length(status.contents, MAX_VALUES, [*path, "contentStatus", "contents"])
         return ConditionInput(
             ConditionKind.CONTENT_STATUS,
             contents=content_keys(status.contents, path=[*path, "contentStatus", "contents"]),
@@ -105,6 +113,7 @@ def _condition_input(condition: RuleConditionInput, path: list[str]) -> Conditio
     for attribute, name, kind, prefix in _PLACES:
         named = getattr(condition, attribute)
         if named is not None:
+            _require_length(named.value, MAX_VALUES, [*path, name])
             return ConditionInput(kind, places=ids.get_keys(prefix, named.value, path=[*path, name]))
     raise Invalid("Exactly one kind of condition.", path=path)
 

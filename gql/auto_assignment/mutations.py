@@ -44,7 +44,7 @@ class RuleSavedPayload(Payload):
 
     async def load_rule(self, info: Info) -> AutoAssignmentRule | None:
         """Load the rule as saved."""
-        return await AutoAssignmentRule.load(info, self.saved.rule_id) if self.saved else None
+        return await AutoAssignmentRule.load_saved(info, self.saved.rule_id) if self.saved else None
 
 
 @strawberry.type(description="Payload of createAutoAssignmentRule.")

@@ -64,7 +64,9 @@ class AutoAssignmentQuery:
                     conditions=condition_inputs(input.conditions),
                     contents=content_keys(input.contents, path=["contents"]),
                     when_unmet=input.when_unmet,
-                    edited_rule_id=ids.get_own_key(ids.RULE, input.rule_id, path=["ruleId"]) if input.rule_id else None,
+                    edited_rule_id=None
+                    if input.rule_id is None
+                    else ids.get_own_key(ids.RULE, input.rule_id, path=["ruleId"]),
                 )
             )
 

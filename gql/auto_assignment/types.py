@@ -15,6 +15,7 @@ from domain.auto_assignment.queries import (
     RuleRow,
     find_rule,
     list_members,
+    load_changed_rules_by_id,
     load_conditions_by_rule,
     load_enrolled_counts_by_rule,
     load_latest_backfill_ids_by_rule,
@@ -83,14 +84,24 @@ class AutoAssignmentRule(Node):
         row = await info.context.load(load_rules_by_id, key)
         return cls.from_row(row) if row else None
 
+    @classmethod
+    async def load_saved(cls, info: Info, key: int) -> "AutoAssignmentRule | None":
+        """Return a rule that the viewer has just saved; without READ a tool sees nothing that hangs on it."""
+        row = await info.context.load(load_changed_rules_by_id, key)
+        return cls.from_row(row) if row else None
+
     @strawberry.field(description="Courses and learning paths that the rule gives.")
     async def contents(self, info: Info) -> list[LearningContent]:
         """Load the targets."""
+        if not info.context.principal.sees_all:
+            return []
         return await load_contents(info, await info.context.load(load_target_ids_by_rule, self.row.id))
 
     @strawberry.field(description="Conditions of the rule.")
     async def conditions(self, info: Info) -> list[RuleCondition]:
         """Load the conditions."""
+        if not info.context.principal.sees_all:
+            return []
         return [condition_of(one) for one in await info.context.load(load_conditions_by_rule, self.row.id)]
 
     @strawberry.field(description="Parts of the rule that can be changed now.")
@@ -133,6 +144,8 @@ class AutoAssignmentRule(Node):
     @strawberry.field(description="Latest backfill; null when there was none.")
     async def latest_backfill(self, info: Info) -> BackgroundJob | None:
         """Load the latest backfill."""
+        if not info.context.principal.sees_all:
+            return None
         job_id = await info.context.load(load_latest_backfill_ids_by_rule, self.row.id)
         return None if job_id is None else await BackgroundJob.load(info, job_id)
 
