@@ -5,6 +5,7 @@ head, visible pending rows get the next positions and move into `change`. A late
 writers never wait for each other, and a foreign long transaction stops nobody.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,8 @@ from enum import StrEnum
 
 from domain.foundation.database import Session, Statements, across_tenants, writing
 from domain.foundation.unit_of_work import UnitOfWork
+
+log = logging.getLogger(__name__)
 
 #: Rows that one sequencing transaction moves, so that nobody waits long for the head.
 BATCH = 5_000
@@ -129,5 +132,9 @@ async def sequence_all_tenants() -> int:
     """Sequence every tenant that has pending rows; a feed without readers must not pile up."""
     total = 0
     for record in await across_tenants("SELECT * FROM tenants_with_pending_changes()"):
-        total += await sequence(record[0])
+        try:
+            total += await sequence(record[0])
+        except Exception:
+            # One tenant that cannot be sequenced must not hold up those after it.
+            log.exception("sequencing failed for tenant %s", record[0])
     return total
