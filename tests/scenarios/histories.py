@@ -9,6 +9,7 @@ from domain.content.models import Content
 from domain.foundation.access import Principal
 from domain.people.models import Place, PlaceKind
 from tests.scenarios.oracle import (
+    LEARNER,
     ORDER,
     Condition,
     Oracle,
@@ -29,6 +30,8 @@ VALUES = ["x", "y"]
 MOST_RULES = 6
 #: To whom things happen. The administrator Root is there too: rules take no notice of roles.
 WORKERS = ["Ada", "Bob", "Eve"]
+JOIN = sent.mutation("enrollSelf", "enrollment { id }")
+LEAVE = sent.mutation("unenrollSelf", "enrollment { id }")
 UPDATE_PATH = sent.mutation("updateLearningPath", "learningPath { id } propagation { status }")
 
 
@@ -50,7 +53,7 @@ class History:
         """Make the people, places and contents."""
         self.people = {name: await self.company.person(name) for name in WORKERS} | {"Root": self.company.admin}
         for title in COURSES:
-            self.contents[title] = await self.company.course(title, lesson_count=2)
+            self.contents[title] = await self.company.course(title, lesson_count=2, is_self_enrollable=True)
         for title, courses in PATHS.items():
             self.contents[title] = await self.company.path(title, *[self.contents[course] for course in courses])
         for name in CLIENTS:
@@ -65,7 +68,7 @@ class History:
         self.oracle.step += 1
         self.company.api.advance(minutes=1)
         possible = [(self.change, 6), (self.move, 3), (self.enroll, 4), (self.activate, 1), (self.change_path, 1)]
-        possible += [(self.unenroll, 3), (self.report, 4), (self.switch, 1)]
+        possible += [(self.unenroll, 3), (self.join, 2), (self.leave, 2), (self.report, 4), (self.switch, 1)]
         if self.oracle.is_enabled and len(self.oracle.rules) < MOST_RULES:
             possible += [(self.create_rule, 5)]
         if self.oracle.rules:
@@ -149,6 +152,30 @@ class History:
             self.note(f"{name} is unenrolled from {content} by hand")
             await self.company.unenroll(self.people[name], self.contents[content])
             self.oracle.unenroll(name, content)
+
+    async def join(self) -> None:
+        """Let somebody enroll themselves in a course."""
+        if name := self._person(is_active=True):
+            course = self.random.choice(COURSES)
+            self.note(f"{name} joins {course}")
+            client = self.company.api.acting_as(self.people[name])
+            await client.value(JOIN, input={"course": sent.key_of(self.contents[course])})
+            self.oracle.enroll(name, course, LEARNER)
+
+    async def leave(self) -> None:
+        """Let somebody leave what they have joined."""
+        joined = [
+            (name, course)
+            for name, person in self.oracle.people.items()
+            for course, enrollment in sorted(person.enrollments.items())
+            if LEARNER in enrollment.reasons and person.is_active
+        ]
+        if joined:
+            name, course = self.random.choice(joined)
+            self.note(f"{name} leaves {course}")
+            client = self.company.api.acting_as(self.people[name])
+            await client.value(LEAVE, input={"content": sent.key_of(self.contents[course])})
+            self.oracle.leave(name, course)
 
     async def report(self) -> None:
         """Report progress in a course in which somebody is or was enrolled."""

@@ -40,13 +40,13 @@ Condition: TypeAlias = RefCondition | PlaceCondition | StatusCondition
 class Reason(NamedTuple):
     """Why an enrollment is active."""
 
-    source: Literal["MANAGER", "AUTO_ENROLLMENT", "LEARNING_PATH"]
+    source: Literal["MANAGER", "LEARNER", "AUTO_ENROLLMENT", "LEARNING_PATH"]
     rule: str | None = None
     path: str | None = None
     is_permanent: bool = False
 
 
-MANAGER = Reason("MANAGER")
+MANAGER, LEARNER = Reason("MANAGER"), Reason("LEARNER")
 #: What the reason of a rule becomes when the rule is deleted.
 ORPHAN = Reason("AUTO_ENROLLMENT", is_permanent=True)
 
@@ -69,7 +69,7 @@ class Person:
     refs: dict[int, str] = field(default_factory=dict)
     places: set[str] = field(default_factory=set)
     enrollments: dict[str, Enrollment] = field(default_factory=dict)
-    #: When a manager took them out of a content last.
+    #: When they were unenrolled from a content last, by a manager or by themselves.
     taken_out: dict[str, int] = field(default_factory=dict)
 
 
@@ -135,13 +135,13 @@ class Oracle:
         self.people[name].is_active = is_active
         self._settle(name)
 
-    def enroll(self, name: str, content: str) -> None:
+    def enroll(self, name: str, content: str, reason: Reason = MANAGER) -> None:
         """Enroll somebody by hand: it writes facts, also on top of what rules gave."""
         enrollment = self._enrollment(name, content)
-        if MANAGER not in enrollment.reasons:
+        if reason not in enrollment.reasons:
             if not enrollment.reasons:
-                self.log[name, content, "ENROLLED", "MANAGER", None] += 1
-            enrollment.reasons.append(MANAGER)
+                self.log[name, content, "ENROLLED", reason.source, None] += 1
+            enrollment.reasons.append(reason)
         self._give_courses(name, content)
         self._catch_up(name, content)
         for written in (content, *self._mandatory(content)):
@@ -159,6 +159,18 @@ class Oracle:
             inside = self._enrollment(name, ended)
             if inside.status == "NOT_STARTED":
                 inside.fact = None
+        self._settle(name)
+
+    def leave(self, name: str, content: str) -> None:
+        """Let somebody end their own voluntary enrollment."""
+        person = self.people[name]
+        enrollment = person.enrollments[content]
+        enrollment.reasons.remove(LEARNER)
+        if not enrollment.reasons:
+            person.taken_out[content] = self.step
+            self.log[name, content, "UNENROLLED", "LEARNER", None] += 1
+            if enrollment.status == "NOT_STARTED":
+                enrollment.fact = None
         self._settle(name)
 
     def report(self, name: str, course: str, lessons: int) -> None:
