@@ -48,14 +48,17 @@ SELECT m.learner_id, g.content_id, k.rule_id IS NOT NULL AS is_member
   LEFT JOIN LATERAL (
     SELECT t.content_id FROM rule_target t
       LEFT JOIN enrollment e ON e.learner_id = m.learner_id AND e.content_id = t.content_id
+      -- Looked up one by one: as NOT EXISTS, all that the rule ever gave would be read for every chunk.
+      LEFT JOIN LATERAL (
+        SELECT r.id FROM enrollment_reason r WHERE r.enrollment_id = e.id AND r.rule_id = $2 LIMIT 1) given ON true
+      LEFT JOIN LATERAL (
+        SELECT a.id FROM content_action a
+         WHERE e.id IS NOT NULL AND k.rule_id IS NOT NULL
+           AND a.tenant_id = $1 AND a.learner_id = m.learner_id AND a.content_id = t.content_id
+           AND a.action = 'UNENROLLED' AND a.source IN ('MANAGER', 'INTEGRATION', 'LEARNER')
+           AND a.recorded_at >= greatest(k.since_at, t.added_at) LIMIT 1) taken ON true
      WHERE t.rule_id = $2 AND ($3::bigint[] IS NULL OR t.content_id = ANY ($3))
-       AND (e.id IS NULL OR (
-         NOT EXISTS (SELECT 1 FROM enrollment_reason r WHERE r.enrollment_id = e.id AND r.rule_id = $2)
-         AND (k.rule_id IS NULL OR NOT EXISTS (
-           SELECT 1 FROM content_action a
-            WHERE a.tenant_id = $1 AND a.learner_id = m.learner_id AND a.content_id = t.content_id
-              AND a.action = 'UNENROLLED' AND a.source IN ('MANAGER', 'INTEGRATION', 'LEARNER')
-              AND a.recorded_at >= greatest(k.since_at, t.added_at))))) ) g ON true
+       AND given.id IS NULL AND taken.id IS NULL) g ON true
  WHERE g.content_id IS NOT NULL OR k.rule_id IS NULL
 """
 
@@ -103,16 +106,30 @@ async def begin_preparation(work: UnitOfWork, rule_id: int, rule_name: str) -> i
 
 
 async def _first_due(work: UnitOfWork, rule_id: int, content_ids: Sequence[int] | None, what: str) -> list[int]:
-    """Return up to 100 learners to work on: enough to know whether it is a job."""
-    learner_ids: list[int] = await work.sql.values(
-        f"SELECT DISTINCT learner_id FROM (SELECT * FROM ({_DUE}) due WHERE {what} LIMIT $4) enough ORDER BY 1",
-        work.tenant_id,
-        rule_id,
-        None if content_ids is None else list(content_ids),
-        # A learner comes once for every target, of which there are 100 at most.
-        BACKGROUND_THRESHOLD * 100,
-    )
-    return learner_ids
+    """Return everybody to work on, or 100 of them and more: enough to know that it is a job.
+
+    In growing ranges of learners, as the rules are locked meanwhile and most rules have found enough in the first.
+    """
+    found: set[int] = set()
+    after, size = 0, 5 * FIRST_CHUNK
+    while len(found) < BACKGROUND_THRESHOLD:
+        until = await _last_of_range(work, after, size)
+        if until is None:
+            break
+        found.update(
+            await work.sql.values(
+                f"SELECT DISTINCT learner_id FROM (SELECT * FROM ({_DUE_IN_RANGE}) due WHERE {what} LIMIT $6) enough",
+                work.tenant_id,
+                rule_id,
+                None if content_ids is None else list(content_ids),
+                after,
+                until,
+                # A learner comes once for every target, of which there are 100 at most.
+                BACKGROUND_THRESHOLD * 100,
+            )
+        )
+        after, size = until, 4 * size
+    return sorted(found)
 
 
 async def _enroll(
@@ -196,17 +213,23 @@ async def _count(work: UnitOfWork, job: Job, count: str, scope: list[int] | None
 async def _next_range(work: UnitOfWork, job: Job) -> tuple[int, int] | None:
     """Return the next learner IDs, after … until; None behind the last."""
     after: int = job.progress.get("after", 0)
-    until: int | None = await work.sql.value(
-        "SELECT max(id) FROM (SELECT id FROM learner WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3) next_ids",
-        work.tenant_id,
-        after,
-        min(CHUNK, job.progress.get("size", FIRST_CHUNK)),
-    )
+    until = await _last_of_range(work, after, min(CHUNK, job.progress.get("size", FIRST_CHUNK)))
     if until is None:
         # Who entered the rule by a change meanwhile was not this job's work.
         job.total_count = job.processed_count
         return None
     return after, until
+
+
+async def _last_of_range(work: UnitOfWork, after: int, size: int) -> int | None:
+    """Return the last of the next learner IDs; None where there are none."""
+    until: int | None = await work.sql.value(
+        "SELECT max(id) FROM (SELECT id FROM learner WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3) next_ids",
+        work.tenant_id,
+        after,
+        size,
+    )
+    return until
 
 
 def _advance(job: Job, until: int, count: int, found: int) -> None:
