@@ -8,17 +8,17 @@ from random import Random
 from domain.content.models import Content
 from domain.foundation.access import Principal
 from domain.people.models import Place, PlaceKind
-from tests.scenarios.oracle import (
+from tests.scenarios.facts import (
     LEARNER,
     ORDER,
     Condition,
-    Oracle,
     PlaceCondition,
     Policy,
     RefCondition,
     Rule,
     StatusCondition,
 )
+from tests.scenarios.oracle import Oracle
 from tests.support import company as sent
 from tests.support.company import Company, Json
 

@@ -8,8 +8,8 @@ import pytest
 
 from domain.foundation.access import Role
 from gql import ids
+from tests.scenarios.facts import Reason
 from tests.scenarios.histories import History
-from tests.scenarios.oracle import Reason
 from tests.support import factories
 from tests.support.api import Api
 from tests.support.catalogue import Connection
