@@ -1,4 +1,4 @@
-"""The web application: `/graphql` and the two addresses by which machines ask how it is.
+"""The web application: `/graphql`, exports, and the two addresses by which machines ask how it is.
 
 Run it with `uvicorn --factory gql.app:create_app`.
 """
@@ -20,6 +20,7 @@ from domain.foundation import nudge
 from domain.foundation.database import connected
 from domain.foundation.settings import BadSettings, Settings
 from domain.foundation.settings import settings as process_settings
+from gql.exports import ContentActionsExport
 from gql.http import GraphQLEndpoint
 from gql.readiness import find_obstacle
 from gql.schema import schema
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     return Starlette(
         routes=[
             Route("/graphql", GraphQLEndpoint(schema(), settings, clock)),
+            Route("/export/content-actions.csv", ContentActionsExport(schema(), settings, clock)),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],

@@ -107,8 +107,7 @@ async def list_content_actions(
 
     AS_LOGGED shows what has a place in the order of commits: `prepare_order_of_commits` before the snapshot opens.
     """
-    if not principal.is_person:
-        principal.require_reading_all()
+    _require_log(principal)
     by = restriction or ActionFilter()
     query = _visible(principal)
     branches = await restrict(reads, principal, query, by)
@@ -124,6 +123,19 @@ async def list_content_actions(
         occurred_from=by.occurred_from,
         occurred_before=by.occurred_before,
     )
+
+
+async def query_log(reads: Statements, principal: Principal, restriction: ActionFilter) -> Query:
+    """Return the query of all entries that the viewer may see, in no order. Raises like `list_content_actions`."""
+    _require_log(principal)
+    query = _visible(principal)
+    await restrict(reads, principal, query, restriction)
+    return query
+
+
+def _require_log(principal: Principal) -> None:
+    if not principal.is_person:
+        principal.require_reading_all()
 
 
 async def prepare_order_of_commits(tenant_id: int) -> None:

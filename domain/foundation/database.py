@@ -4,8 +4,8 @@ A `Session` is one transaction on one connection. Queries read in a `ReadScope`;
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
@@ -107,6 +107,10 @@ class ReadScope(Statements):
                 return
             try:
                 await session.connection.execute("COMMIT")
+            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
+                # The connection was lost. The statement that noticed has failed; there is nothing else to lose.
+                with suppress(asyncpg.InterfaceError):
+                    session.connection.terminate()
             except BaseException:
                 session.connection.terminate()
                 raise
@@ -134,6 +138,22 @@ class ReadScope(Statements):
         async with self._turn:
             self.statement_count += 1
             return await (await self._open()).fetch(sql, *args)
+
+    async def batches(self, sql: str, *args: Any, size: int) -> AsyncGenerator[list["asyncpg.Record"], None]:
+        """Yield the records of a statement in lists of this size, by a cursor; other reads may come in between."""
+        async with self._turn:
+            self.statement_count += 1
+            cursor = await (await self._open()).connection.cursor(sql, *args)
+        while True:
+            async with self._turn:
+                records: list[asyncpg.Record] = await cursor.fetch(size)
+            if not records:
+                return
+            yield records
+
+    async def allow(self, milliseconds: int) -> None:
+        """Give the statements of this snapshot another limit of time than requests have."""
+        await self.fetch("SELECT set_config('statement_timeout', $1, true)", str(milliseconds))
 
     async def rows(self, shape: type[Row], sql: str, *args: Any) -> list[Row]:
         """Return each record as `shape(**columns)`."""

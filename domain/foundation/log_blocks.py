@@ -7,9 +7,9 @@ what is in none yet is read entry by entry.
 from domain.foundation.database import Statements, writing
 
 #: Entries of a block. Fewer mean more blocks to look at where little is wanted, more mean more entries to read in each.
-BLOCK = 256
+BLOCK = 512
 #: Blocks that one transaction closes: few enough to look up their entries one by one.
-BATCH = 20
+BATCH = 10
 
 
 async def close_blocks(tenant_id: int) -> int:
