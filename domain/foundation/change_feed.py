@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.foundation.database import Session, Statements, across_tenants, writing
+from domain.foundation.log_blocks import close_blocks
 from domain.foundation.unit_of_work import UnitOfWork
 
 log = logging.getLogger(__name__)
@@ -134,6 +135,7 @@ async def sequence_all_tenants() -> int:
     for record in await across_tenants("SELECT * FROM tenants_with_pending_changes()"):
         try:
             total += await sequence(record[0])
+            await close_blocks(record[0])
         except Exception:
             # One tenant that cannot be sequenced must not hold up those after it.
             log.exception("sequencing failed for tenant %s", record[0])

@@ -1,0 +1,86 @@
+"""Blocks of the log in the order of commits: full ones only, the same whoever closes them, and never changed again."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+
+from domain.enrollments.models import ContentAction, ContentActionKind
+from domain.foundation import log_blocks
+from domain.foundation.access import Source
+from domain.foundation.change_feed import sequence, sequence_all_tenants
+from domain.foundation.database import ReadScope, writing
+from domain.foundation.log_blocks import close_blocks
+from domain.tenants.models import Tenant
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of four entries, two of them per transaction."""
+    monkeypatch.setattr(log_blocks, "BLOCK", 4)
+    monkeypatch.setattr(log_blocks, "BATCH", 2)
+
+
+async def log(tenant: Tenant, now: datetime, *days_ago: int) -> list[int]:
+    """Write entries into the log that happened so long ago, and into the feed; return their IDs."""
+    ids = []
+    async with writing(tenant.id) as sql:
+        for days in days_ago:
+            entry = await ContentAction.create(
+                tenant_id=tenant.id,
+                learner_id=1,
+                content_id=2,
+                action=ContentActionKind.STARTED,
+                source=Source.LEARNER,
+                occurred_at=now - timedelta(days=days),
+                recorded_at=now,
+            )
+            ids.append(entry.id)
+            await sql.execute(
+                "INSERT INTO change_pending (tenant_id, object_type, object_id, version, at)"
+                " VALUES ($1, 'CONTENT_ACTION', $2, 1, $3)",
+                tenant.id,
+                entry.id,
+                now,
+            )
+    return ids
+
+
+async def blocks(tenant: Tenant) -> list[tuple[object, ...]]:
+    """Return the blocks of a tenant in order."""
+    async with ReadScope(tenant.id) as reads:
+        records = await reads.fetch(
+            "SELECT first_position, last_position, lowest_id, highest_id, earliest_at, latest_at"
+            "  FROM content_action_block WHERE tenant_id = $1 ORDER BY last_position",
+            tenant.id,
+        )
+    return [tuple(record) for record in records]
+
+
+async def test_full_blocks_are_closed_once(tenant: Tenant, another_tenant: Tenant, now: datetime) -> None:
+    """The sweep that sequences the feed closes them, more than one transaction can; what is over stays open."""
+    ids = await log(tenant, now, 5, 1, 9, 2, 0, 0, 0, 3, *range(10, 20))
+    await log(another_tenant, now, 1)
+    assert await sequence_all_tenants() == 19
+    first, second, third, fourth = ids[0:4], ids[4:8], ids[8:12], ids[12:16]
+    day = timedelta(days=1)
+    closed = [
+        (1, 4, min(first), max(first), now - 9 * day, now - day),
+        (5, 8, min(second), max(second), now - 3 * day, now),
+        (9, 12, min(third), max(third), now - 13 * day, now - 10 * day),
+        (13, 16, min(fourth), max(fourth), now - 17 * day, now - 14 * day),
+    ]
+    assert await blocks(tenant) == closed
+    assert await blocks(another_tenant) == []
+    assert await close_blocks(tenant.id) == 0
+    await log(tenant, now, 1, 1, 1)
+    await sequence_all_tenants()
+    assert [block[:2] for block in await blocks(tenant)] == [(1, 4), (5, 8), (9, 12), (13, 16), (17, 20)]
+
+
+async def test_many_may_close_at_once(tenant: Tenant, now: datetime) -> None:
+    """They lay down the same blocks, each of them once."""
+    await log(tenant, now, *range(43))
+    await sequence(tenant.id)
+    assert sum(await asyncio.gather(*(close_blocks(tenant.id) for _ in range(4)))) == 10
+    assert [block[:2] for block in await blocks(tenant)] == [(first, first + 3) for first in range(1, 41, 4)]
