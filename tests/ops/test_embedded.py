@@ -288,7 +288,7 @@ def test_an_ordinary_user_can_start_them_and_root_can_later(kind: str) -> None:
     python = python_for(nobody.pw_uid)
     if python is None:
         pytest.skip("nobody else can run this installation")
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         os.chown(directory, nobody.pw_uid, nobody.pw_gid)
         data = Path(directory) / "data"
         with owner(
