@@ -3,6 +3,7 @@
 import argparse
 import os
 import platform
+import signal
 from collections.abc import Awaitable, Callable
 
 import asyncpg
@@ -29,19 +30,19 @@ MEASURES: dict[str, Measure] = {
 async def run(size: Size, names: list[str]) -> None:
     """Run the measurements one after another in one database."""
     figures: list[Figure] = []
-    async with database_of_run() as addresses:
-        owner = await asyncpg.connect(addresses.owner)
-        try:
-            async with connected(
-                addresses.application, application_name="bench", statement_timeout_ms=STATEMENT_TIMEOUT
-            ):
+    try:
+        async with database_of_run() as addresses:
+            owner = await asyncpg.connect(addresses.owner)
+            timeout = STATEMENT_TIMEOUT
+            async with connected(addresses.application, application_name="bench", statement_timeout_ms=timeout):
                 for name in names:
                     found = await MEASURES[name](owner, addresses, size)
                     print_table(found)
                     figures += found
-        finally:
             await owner.close()
-    print_json(figures, {"size": size.name, "cpus": os.cpu_count(), "load": os.getloadavg()[0]})
+    finally:
+        # What was measured before a failure is still worth keeping.
+        print_json(figures, {"size": size.name, "cpus": os.cpu_count(), "load": round(os.getloadavg()[0], 2)})
 
 
 def main() -> None:
@@ -50,8 +51,11 @@ def main() -> None:
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--only", choices=MEASURES, action="append", help="measure only this; may be repeated")
     arguments = parser.parse_args()
+    # Whatever ends us, the data directory goes; as with Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     print(f"{platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, size {arguments.size}")
     uvloop.run(run(SIZES[arguments.size], arguments.only or list(MEASURES)))
 
 
-main()
+if __name__ == "__main__":
+    main()

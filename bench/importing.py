@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+import domain.reactions  # noqa: F401  Changes need the table of reactions.
 from bench.database import Addresses, Connection, settle
 from bench.report import Figure
 from bench.rules import give_rules

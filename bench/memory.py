@@ -21,6 +21,7 @@ from ops.embedded import EmbeddedValkey
 
 NAME = "memory"
 RULES = 50
+REQUESTS = 400
 CONNECTIONS = 8
 JOB_SECONDS = 300
 
@@ -34,8 +35,8 @@ async def measure(owner: Connection, addresses: Addresses, size: Size) -> list[F
     with web_server(addresses, company) as web:
         await until_ready(web.port, "/readyz")
         before = resident_megabytes(web.pid)
-        await send_all(web.port, list(islice(changes(company, web.token), size.requests)), CONNECTIONS, UPDATED)
-        figures = _figures(f"web process, after {size.requests:,} mutations", before, resident_megabytes(web.pid))
+        await send_all(web.port, list(islice(changes(company, web.token), REQUESTS)), CONNECTIONS, UPDATED)
+        figures = _figures(f"web process, after {REQUESTS:,} mutations", before, resident_megabytes(web.pid))
     with (
         tempfile.TemporaryDirectory(prefix="mandate-bench-", ignore_cleanup_errors=True) as directory,
         EmbeddedValkey(Path(directory) / "valkey") as valkey,

@@ -34,8 +34,8 @@ SIZES = {
         rule_counts=(50, 500, 5_000, 50_000),
         learners_per_tenant=20_000,
         changes=800,
-        requests=3_000,
+        requests=1_600,
         backfill_learners=1_000_000,
-        imported_learners=40_000,
+        imported_learners=20_000,
     ),
 }
