@@ -64,6 +64,8 @@ def open_files(directory: Path) -> list[str]:
 
 async def transactions(superuser: Connection) -> int:
     """Count the transactions that the application has open."""
+    # Inside a transaction, what was seen once is seen for ever.
+    await superuser.execute("SELECT pg_stat_clear_snapshot()")
     count: int = await superuser.fetchval(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'test'"
         " AND state <> 'idle'"
@@ -73,6 +75,7 @@ async def transactions(superuser: Connection) -> int:
 
 async def waiting(superuser: Connection) -> bool:
     """Tell whether the application waits for somebody else's lock."""
+    await superuser.execute("SELECT pg_stat_clear_snapshot()")
     return bool(
         await superuser.fetchval(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'test'"
