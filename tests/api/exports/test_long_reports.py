@@ -215,6 +215,7 @@ async def test_each_account_has_two_reports_at_once(
     slow = [Download(app, as_admin) for _ in range(2)]
     for download in slow:
         download.reads.clear()
+    for download in slow:
         await until(partial(answered, download))
     third = Download(app, as_admin)
     await third.task
