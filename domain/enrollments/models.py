@@ -85,6 +85,8 @@ class EnrollmentReason(Model):
     actor_service_account_id = fields.BigIntField(null=True)
     #: Of a rule that the learner has left with KEEP, or that was deleted: nothing of the rule ends it any more.
     is_permanent = fields.BooleanField(default=False)
+    #: Of an open mandatory task: neither rules nor people end it, nor what comes with its path (`binding`).
+    is_binding = fields.BooleanField(default=False)
     since_at = fields.DatetimeField()
     #: When access days run out, laid down when the reason begins; None for a reason without such an end.
     ends_at = fields.DatetimeField(null=True)

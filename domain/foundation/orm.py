@@ -12,6 +12,8 @@ MODEL_MODULES = [
     "domain.people.models",
     "domain.content.models",
     "domain.enrollments.models",
+    "domain.notifications.models",
+    "domain.mandatory_tasks.models",
     "domain.auto_assignment.models",
 ]
 

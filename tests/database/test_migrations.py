@@ -143,7 +143,9 @@ async def test_order_of_names_does_not_depend_on_the_server(superuser: Connectio
            AND a.attcollation = '"C"'::regcollation AND a.atttypid = 'text'::regtype
         """
     )
-    keys = {f"{table}.name_key" for table in ("learner", "place", "rule", "service_account")} | {"content.title_key"}
+    keys = {f"{table}.name_key" for table in ("email_template", "learner", "place", "rule", "service_account")} | {
+        "content.title_key"
+    }
     facts = {"learner_ref.value", "learner_place.kind", "enrollment.fact_status", "fact.kind", "fact.value"}
     atoms = {"rule_atom.kind", "rule_atom.value"}
     assert {record[0] for record in records} == keys | facts | atoms

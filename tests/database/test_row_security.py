@@ -24,12 +24,17 @@ CROSS_TENANT_FUNCTIONS = {
     "contents_with_seats_to_give": ["bigint", "bigint"],
     "delete_old_changes": ["bigint"],
     "delete_old_idempotency_keys": ["bigint"],
+    "emails_to_dispatch": ["bigint", "bigint"],
+    "find_calendar": ["bigint"],
     "find_service_account": ["bigint", "bigint"],
     "find_tenant": ["bigint"],
     "jobs_to_dispatch": ["bigint", "bigint"],
     "refresh_statistics": ["void"],
     "reasons_to_expire": ["bigint", "bigint"],
     "search_learners": ["bigint"],
+    "tasks_to_note_overdue": ["bigint", "bigint"],
+    "tasks_to_open": ["bigint", "bigint"],
+    "tasks_with_due_reminders": ["bigint", "bigint"],
     "tenants_with_pending_changes": ["bigint"],
 }
 

@@ -27,6 +27,7 @@ VALUES = {
     "bytea": "'\\x{id:08x}'",
     "timestamp with time zone": "'2026-03-02T09:00:00Z'",
     "date": "'2026-03-02'",
+    "uuid": "gen_random_uuid()",
     "bigint[]": "'{{}}'",
     "text[]": "'{{}}'",
 }

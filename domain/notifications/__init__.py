@@ -1,0 +1,1 @@
+"""What people are told: in the platform always, by email unless they have switched it off."""
