@@ -12,18 +12,24 @@ from domain.auto_assignment.feature import reconcile_after_switch
 from domain.auto_assignment.rule_deletion import revocation_chunk
 from domain.auto_assignment.rule_jobs import lay_down_the_rest, resume_rule_work
 from domain.content.events import SeatsFreed
+from domain.enrollments.events import ProgressChanged
 from domain.enrollments.path_changes import follow_path_chunk
 from domain.enrollments.promotion import offer_seats_to_reactivated, promote_after_commit
 from domain.foundation.background import Chunk
 from domain.foundation.job_control import JobCancelled, JobResumed
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import FollowUps, Reactions, install
-from domain.people.events import FactsChanged, LearnerBecameActive, LearnerBecameInactive
-from domain.tenants.events import AutoAssignmentSwitched
+from domain.mandatory_tasks.following import follow_progress, resume_tasks, suspend_tasks
+from domain.mandatory_tasks.time_zones import follow_learners, follow_tenant, time_zone_chunk
+from domain.people.events import FactsChanged, LearnerBecameActive, LearnerBecameInactive, LearnerTimeZoneChanged
+from domain.tenants.events import AutoAssignmentSwitched, TenantTimeZoneChanged
 
 REACTIONS: Reactions = {
-    LearnerBecameActive: [reevaluate_rules, offer_seats_to_reactivated],
-    LearnerBecameInactive: [reevaluate_rules],
+    ProgressChanged: [follow_progress],
+    LearnerTimeZoneChanged: [follow_learners],
+    TenantTimeZoneChanged: [follow_tenant],
+    LearnerBecameActive: [resume_tasks, reevaluate_rules, offer_seats_to_reactivated],
+    LearnerBecameInactive: [suspend_tasks, reevaluate_rules],
     FactsChanged: [reevaluate_rules],
     AutoAssignmentSwitched: [reconcile_after_switch],
     JobCancelled: [lay_down_the_rest],
@@ -42,6 +48,7 @@ CHUNKS: Mapping[str, Chunk] = {
     JobKind.RULE_REVOCATION: revocation_chunk,
     JobKind.RULE_REEVALUATION: reevaluate_chunk,
     JobKind.LEARNING_PATH_CHANGE: follow_path_chunk,
+    JobKind.TIME_ZONE_CHANGE: time_zone_chunk,
 }
 
 install(REACTIONS, FOLLOW_UPS)

@@ -24,6 +24,11 @@ CONTENT_ACTION = "act"
 AUDIT_ENTRY = "aud"
 RULE = "rul"
 BACKGROUND_JOB = "job"
+MANDATORY_TASK = "mtk"
+REMINDER = "rem"
+BULK_ASSIGNMENT = "bas"
+NOTIFICATION = "ntf"
+EMAIL_TEMPLATE = "tpl"
 
 EXTERNAL = "ext:"
 #: Key that no row has.

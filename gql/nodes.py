@@ -19,6 +19,7 @@ from gql.context import Info
 from gql.enrollments.queries import NODES as ENROLLMENTS_NODES
 from gql.ids import CLIENT, CONTENT, DEPARTMENT, LEARNER, LEARNING_GROUP, RULE, SUBLICENSE, decode
 from gql.interfaces import Node
+from gql.mandatory_tasks.queries import NODES as MANDATORY_TASKS_NODES
 from gql.people.place_types import Place
 from gql.people.queries import NODES as PEOPLE_NODES
 from gql.people.types import Client, Department, Learner, LearningGroup, Sublicense
@@ -37,6 +38,7 @@ NODES: dict[str, Find] = {
     **BACKGROUND_JOBS_NODES,
     **CONTENT_NODES,
     **ENROLLMENTS_NODES,
+    **MANDATORY_TASKS_NODES,
 }
 
 

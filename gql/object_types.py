@@ -18,6 +18,10 @@ PREFIXES = {
     ObjectType.CONTENT_ACTION: ids.CONTENT_ACTION,
     ObjectType.RULE: ids.RULE,
     ObjectType.JOB: ids.BACKGROUND_JOB,
+    ObjectType.MANDATORY_TASK: ids.MANDATORY_TASK,
+    ObjectType.BULK_ASSIGNMENT: ids.BULK_ASSIGNMENT,
+    ObjectType.NOTIFICATION: ids.NOTIFICATION,
+    ObjectType.EMAIL_TEMPLATE: ids.EMAIL_TEMPLATE,
 }
 
 

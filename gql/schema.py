@@ -36,6 +36,8 @@ from gql.enrollments.mutations import EnrollmentsMutation
 from gql.enrollments.queries import EnrollmentsQuery
 from gql.failures import BAD_REQUEST, publish
 from gql.limits import MAX_TOKENS, RULES
+from gql.mandatory_tasks.mutations import MandatoryTasksMutation
+from gql.mandatory_tasks.queries import MandatoryTasksQuery
 from gql.nodes import NodesQuery
 from gql.people.mutations import PeopleMutation
 from gql.people.queries import PeopleQuery
@@ -65,6 +67,7 @@ class Query(
     EnrollmentsQuery,
     PeopleQuery,
     AutoAssignmentQuery,
+    MandatoryTasksQuery,
 ):
     """All queries."""
 
@@ -83,6 +86,7 @@ class Mutation(
     PeopleMutation,
     BackgroundJobsMutation,
     AutoAssignmentMutation,
+    MandatoryTasksMutation,
 ):
     """All mutations."""
 

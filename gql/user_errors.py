@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,11 +10,13 @@ import strawberry
 
 from domain.auto_assignment.errors import RuleLimitReached, RuleLocked, RulePart
 from domain.foundation.errors import DomainError, InUse, Problems, TooManyItems, VersionConflict
+from domain.mandatory_tasks.errors import DueDateTooSoon, TaskAlreadyAssigned
 from gql.auto_assignment import enums  # noqa: F401  Publishes the parts of rules.
 from gql.context import Info
 
 if TYPE_CHECKING:
     from gql.auto_assignment.types import AutoAssignmentRule
+    from gql.mandatory_tasks.types import MandatoryTask
 
 
 @strawberry.enum(description="Causes of expected failures.")
@@ -124,6 +127,29 @@ class RuleLockedError(UserError):
     editable_parts: list[RulePart] = strawberry.field(description="Parts of the rule that can still be changed.")
 
 
+@strawberry.type(description="Failure because the deadline is too close.")
+class DueDateTooSoonError(UserError):
+    """Failure because the deadline is too close."""
+
+    earliest_due_on: date = strawberry.field(description="Earliest due date that would be accepted.")
+
+
+@strawberry.type(description="Failure because the learner already has a task for the target.")
+class TaskAlreadyAssignedError(UserError):
+    """Failure because the learner already has a task for the target."""
+
+    task_id: strawberry.Private[int]
+
+    @strawberry.field(description="Task that the learner already has; null when the viewer may not see it.")
+    async def existing_task(
+        self, info: Info
+    ) -> Annotated["MandatoryTask", strawberry.lazy("gql.mandatory_tasks.types")] | None:
+        """Find the task."""
+        from gql.mandatory_tasks.queries import find_task_node
+
+        return await find_task_node(info, self.task_id)
+
+
 #: Types that are reached through the interface only, so the schema has to be told of them.
 ERROR_TYPES: tuple[type[UserError], ...] = (
     GenericError,
@@ -131,6 +157,8 @@ ERROR_TYPES: tuple[type[UserError], ...] = (
     LimitExceededError,
     InUseError,
     RuleLockedError,
+    DueDateTooSoonError,
+    TaskAlreadyAssignedError,
 )
 
 
@@ -152,6 +180,10 @@ def user_errors(error: DomainError, *, prefix: Sequence[str] = ("input",)) -> li
             return [InUseError(**common, rule_ids=error.rule_ids)]
         case RuleLocked():
             return [RuleLockedError(**common, editable_parts=error.editable_parts)]
+        case DueDateTooSoon():
+            return [DueDateTooSoonError(**common, earliest_due_on=error.earliest)]
+        case TaskAlreadyAssigned():
+            return [TaskAlreadyAssignedError(**common, task_id=error.task_id)]
         case _:
             return [GenericError(**common)]
 
@@ -177,4 +209,6 @@ def error_extensions(error: DomainError) -> dict[str, Any]:
             extensions["currentVersion"] = first.current_version
         case TooManyItems() | RuleLimitReached():
             extensions["limit"] = first.limit
+        case DueDateTooSoon():
+            extensions["earliestDueOn"] = first.earliest.isoformat()
     return extensions

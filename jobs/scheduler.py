@@ -21,6 +21,9 @@ from domain.foundation.settings import Settings
 from jobs.broker import SOCKET_TIMEOUT, create_broker
 from jobs.dispatcher import Dispatcher
 from jobs.expiry import end_access_that_is_over
+from jobs.overdue import note_overdue_tasks
+from jobs.recurrence import open_due_cycles
+from jobs.reminders import send_due_reminders
 from jobs.retention import delete_what_is_old
 from jobs.seats import give_free_seats
 
@@ -112,6 +115,13 @@ async def schedule(settings: Settings) -> None:
             tasks.create_task(repeat("sequencing the change feed", sequence_all_tenants, feed))
             tasks.create_task(
                 repeat("ending access", lambda: end_access_that_is_over(clock.now()), Bell(), seconds=SWEEP)
+            )
+            tasks.create_task(
+                repeat("giving out reminders", lambda: send_due_reminders(clock.now()), Bell(), seconds=SWEEP)
+            )
+            tasks.create_task(repeat("opening cycles", lambda: open_due_cycles(clock.now()), Bell(), seconds=SWEEP))
+            tasks.create_task(
+                repeat("noting overdue tasks", lambda: note_overdue_tasks(clock.now()), Bell(), seconds=SWEEP)
             )
             tasks.create_task(repeat("giving seats", lambda: give_free_seats(clock.now()), Bell(), seconds=SWEEP))
             tasks.create_task(repeat("deleting", lambda: delete_what_is_old(clock.now()), never, seconds=DAY))

@@ -1,12 +1,14 @@
 """Ending reasons to be enrolled: one path for one learner and for ten thousand.
 
 An enrollment ends with its last reason. Where a path ends, the "path" reasons that it gave its courses end with it.
+What an open task needs, no rule ends (`binding`); where a place would have ended without it, RETAINED is logged.
 Whoever has left a seat is known after the commit, when somebody who waits may have it.
 """
 
 from dataclasses import dataclass
 
 from domain.content.events import SeatsFreed
+from domain.enrollments.binding import is_bound
 from domain.enrollments.models import ContentActionKind
 from domain.enrollments.status_facts import StatusFactChange, record_status_facts
 from domain.enrollments.voluntary import VOLUNTARY, refresh_expiry
@@ -41,7 +43,19 @@ class EndedReason:
 
 
 _END = """
-WITH selected AS MATERIALIZED ({selection}),
+WITH chosen AS MATERIALIZED ({selection}),
+selected AS MATERIALIZED (
+  SELECT s.* FROM chosen s JOIN enrollment_reason r ON r.id = s.reason_id WHERE $6 OR NOT {is_bound}),
+-- Places that would have ended if no open task needed them.
+retained AS MATERIALIZED (
+  SELECT s.enrollment_id, s.learner_id, s.content_id, min(s.rule_id) AS rule_id FROM chosen s
+   WHERE NOT $6
+     AND EXISTS (SELECT 1 FROM enrollment_reason r
+                  WHERE r.enrollment_id = s.enrollment_id AND r.until_at IS NULL AND {is_bound})
+     AND NOT EXISTS (SELECT 1 FROM enrollment_reason r
+                      WHERE r.enrollment_id = s.enrollment_id AND r.until_at IS NULL AND NOT {is_bound}
+                        AND NOT EXISTS (SELECT 1 FROM selected d WHERE d.reason_id = r.id))
+   GROUP BY s.enrollment_id, s.learner_id, s.content_id),
 -- Paths that end with this: none of their reasons stays.
 ended_path AS MATERIALIZED (
   SELECT s.learner_id, s.content_id AS path_id, min(s.rule_id) AS rule_id
@@ -83,14 +97,21 @@ thinned AS (
   UPDATE enrollment e SET version = e.version + 1
    WHERE e.id IN (SELECT enrollment_id FROM ending EXCEPT SELECT enrollment_id FROM closing)
   RETURNING e.id, e.version),
+entry AS (
+  SELECT c.learner_id, c.content_id, CASE WHEN c.is_direct THEN '{action}' ELSE 'UNENROLLED' END AS action,
+         CASE WHEN c.is_direct THEN $5 ELSE 'LEARNING_PATH' END AS source, c.rule_id,
+         CASE WHEN c.is_direct THEN $7 ELSE c.path_id END AS path_id, NULL AS status, c.is_direct
+    FROM closing c JOIN before b ON b.id = c.enrollment_id
+  UNION ALL
+  SELECT k.learner_id, k.content_id, 'RETAINED', $5, k.rule_id, NULL, e.status, true
+    FROM retained k JOIN enrollment e ON e.id = k.enrollment_id),
 logged AS (
-  INSERT INTO content_action (tenant_id, learner_id, content_id, action, source, rule_id, rule_name, path_id,
-         actor_learner_id, actor_service_account_id, occurred_at, recorded_at)
-  SELECT $1, c.learner_id, c.content_id, CASE WHEN c.is_direct THEN '{action}' ELSE 'UNENROLLED' END,
-         CASE WHEN c.is_direct THEN $5 ELSE 'LEARNING_PATH' END, c.rule_id, u.name,
-         CASE WHEN c.is_direct THEN $7 ELSE c.path_id END, $3::bigint, $4::bigint, $2, $2
-    FROM closing c JOIN before b ON b.id = c.enrollment_id LEFT JOIN rule u ON u.id = c.rule_id
-   ORDER BY c.is_direct DESC, c.learner_id, c.rule_id, c.content_id
+  INSERT INTO content_action (tenant_id, learner_id, content_id, action, source, rule_id, rule_name, path_id, task_id,
+         actor_learner_id, actor_service_account_id, resulting_status, occurred_at, recorded_at)
+  SELECT $1, n.learner_id, n.content_id, n.action, n.source, n.rule_id, u.name, n.path_id, $8::bigint,
+         $3::bigint, $4::bigint, n.status, $2, $2
+    FROM entry n LEFT JOIN rule u ON u.id = n.rule_id
+   ORDER BY n.is_direct DESC, n.learner_id, n.rule_id, n.content_id
   RETURNING id),
 changed AS (
   INSERT INTO change_pending (tenant_id, object_type, object_id, version, at)
@@ -98,7 +119,7 @@ changed AS (
   UNION ALL SELECT $1, 'ENROLLMENT', id, version, $2 FROM thinned
   UNION ALL SELECT $1, 'CONTENT_ACTION', id, 1, $2 FROM logged)
 SELECT (SELECT count(*) FROM logged) AS logged_count,
-       (SELECT (array_agg(id ORDER BY id))[1:$8::int] FROM logged) AS logged_ids,
+       (SELECT (array_agg(id ORDER BY id))[1:{listed}] FROM logged) AS logged_ids,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(learner_id, content_id, source, rule_id, path_id)), '[]')
           FROM ended) AS ended,
        (SELECT array_agg(t.id) FROM thinned t
@@ -116,16 +137,19 @@ async def end_reasons(
     source: Source,
     is_by_rule: bool,
     path_id: int | None = None,
+    task_id: int | None = None,
     action: ContentActionKind = ContentActionKind.UNENROLLED,
 ) -> list[EndedReason]:
     """End reasons, the enrollments that have none left, and the courses of ended paths.
 
-    The learners have to be locked. `source`, `path_id` and `action` are what the log says. Not by a rule, the facts of
-    enrollments that nobody has begun go too, and rules hear of it. Returns every reason that ended.
+    The learners have to be locked. `source`, `path_id`, `task_id` and `action` are what the log says. Not by a rule,
+    the facts of enrollments that nobody has begun go too, and rules hear of it. Returns every reason that ended.
     """
     record = (
         await work.sql.fetch(
-            _END.format(selection=selection.sql, action=action.value),
+            _END.format(
+                selection=selection.sql, action=action.value, listed=LISTED_RULE_ACTIONS, is_bound=is_bound("r")
+            ),
             work.tenant_id,
             work.now,
             work.principal.learner_id,
@@ -133,7 +157,7 @@ async def end_reasons(
             source.value,
             not is_by_rule,
             path_id,
-            LISTED_RULE_ACTIONS,
+            task_id,
             *selection.args,
         )
     )[0]

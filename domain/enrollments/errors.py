@@ -19,3 +19,9 @@ class NotSelfEnrollable(DomainError):
     """The course is not open to self-enrollment."""
 
     code = "NOT_SELF_ENROLLABLE"
+
+
+class EnrollmentIsMandatory(DomainError):
+    """A mandatory task still needs this enrollment: withdraw the task instead."""
+
+    code = "ENROLLMENT_IS_MANDATORY"

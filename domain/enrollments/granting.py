@@ -17,7 +17,7 @@ from domain.foundation.unit_of_work import LISTED_RULE_ACTIONS, UnitOfWork
 class Grant:
     """A reason that a learner shall have in a content.
 
-    `rule_id` and `rule_name` name the rule in the log; of a reason they are part only where the source is a rule.
+    Rule (ID and name) and task are named in the log; of a reason they are part only where they are its source.
     """
 
     learner_id: int
@@ -60,6 +60,7 @@ opened AS (
 -- The enrollment as it was before this statement, or as it was just opened.
 held AS MATERIALIZED (
   SELECT w.*, CASE WHEN w.source = 'AUTO_ENROLLMENT' THEN w.rule_id END AS own_rule_id,
+         CASE WHEN w.source = 'MANDATORY_TASK' THEN w.task_id END AS own_task_id,
          coalesce(o.id, e.id) AS enrollment_id, o.id IS NOT NULL AS begins, coalesce(o.status, e.status) AS status,
          -- A rule's own reason is logged in any case: what a path brings beside it begins nothing.
          row_number() OVER (PARTITION BY w.learner_id, w.content_id
@@ -70,9 +71,9 @@ held AS MATERIALIZED (
 given AS (
   INSERT INTO enrollment_reason AS r (tenant_id, enrollment_id, learner_id, content_id, source, rule_id, rule_name,
          task_id, path_id, actor_learner_id, actor_service_account_id, is_permanent, since_at)
-  SELECT DISTINCT ON (enrollment_id, source, coalesce(own_rule_id, task_id, path_id, 0))
+  SELECT DISTINCT ON (enrollment_id, source, coalesce(own_rule_id, own_task_id, path_id, 0))
          $1, enrollment_id, learner_id, content_id, source,
-         own_rule_id, CASE WHEN own_rule_id IS NOT NULL THEN rule_name END, task_id, path_id,
+         own_rule_id, CASE WHEN own_rule_id IS NOT NULL THEN rule_name END, own_task_id, path_id,
          $3::bigint, $4::bigint, false, $2
     FROM held
   ON CONFLICT (enrollment_id, source, (coalesce(rule_id, task_id, path_id, 0))) WHERE until_at IS NULL
@@ -101,7 +102,7 @@ SELECT count(*) AS logged_count, (array_agg(id ORDER BY id))[1:$6::int] AS logge
 
 _PATH_COURSES = """
 SELECT w.learner_id, i.course_id AS content_id, 'LEARNING_PATH'::varchar AS source, w.rule_id, w.rule_name,
-       NULL::bigint AS task_id, w.content_id AS path_id
+       w.task_id, w.content_id AS path_id
   FROM ({wanted}) w JOIN learning_path_item i ON i.path_id = w.content_id AND i.is_mandatory
 """
 

@@ -1,6 +1,7 @@
 """Enrolling and unenrolling by hand: by trainers of the content, admins and partner tools."""
 
 from domain.content.queries import ContentKey, resolve_content
+from domain.enrollments.binding import require_unbound
 from domain.enrollments.ending import Selection, end_reasons
 from domain.enrollments.errors import LearnerInactive
 from domain.enrollments.granting import Grant, grant
@@ -32,12 +33,13 @@ async def enroll_learner(work: UnitOfWork, *, learner: LearnerKey, content: Cont
 async def unenroll_learner(work: UnitOfWork, *, learner: LearnerKey, content: ContentKey) -> int:
     """End every reason that a learner has to be enrolled, and their waiting for a seat.
 
-    Returns the ID of the enrollment, whose progress stays.
+    Returns the ID of the enrollment, whose progress stays. Raises EnrollmentIsMandatory while an open task needs it.
     """
     person, content_id = await _resolve(work, learner, content)
     enrollment_id = await find_enrollment(work, person.id, content_id)
     if enrollment_id is None:
         raise NotFound("The learner has never been enrolled.")
+    await require_unbound(work, learner_id=person.id, content_id=content_id)
     every_reason = Selection(_EVERY_REASON, (work.tenant_id, enrollment_id))
     await end_reasons(work, every_reason, source=work.principal.source, is_by_rule=False)
     await leave_waitlist(work, content_id, person.id)

@@ -6,6 +6,7 @@ A path moves up with its mandatory courses and never down by them: a completion 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from domain.enrollments.events import ProgressChanged
 from domain.enrollments.status_facts import StatusFactChange, record_status_facts
 from domain.foundation.unit_of_work import UnitOfWork
 
@@ -14,7 +15,7 @@ from domain.foundation.unit_of_work import UnitOfWork
 _REFRESH = """
 WITH wanted AS (
   SELECT DISTINCT ON (learner_id, path_id) *
-    FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $7::bigint[], $8::text[])
+    FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $6::bigint[], $7::text[])
          AS pair (learner_id, path_id, occurred_at, rule_id, rule_name)
    ORDER BY learner_id, path_id, rule_id),
 held AS MATERIALIZED (
@@ -34,15 +35,15 @@ courses AS (
     LEFT JOIN enrollment c ON c.tenant_id = $1 AND c.learner_id = h.learner_id AND c.content_id = i.course_id
    GROUP BY h.id),
 judged AS (
-  SELECT h.*, CASE WHEN is_completed OR (h.status = 'COMPLETED' AND NOT $6) THEN 'COMPLETED'
-                   WHEN is_begun OR (h.status = 'IN_PROGRESS' AND NOT $6) THEN 'IN_PROGRESS'
+  SELECT h.*, CASE WHEN is_completed OR (h.status = 'COMPLETED') THEN 'COMPLETED'
+                   WHEN is_begun OR (h.status = 'IN_PROGRESS') THEN 'IN_PROGRESS'
                    ELSE 'NOT_STARTED' END AS next_status,
          c.is_completed, c.progress_percent AS courses_percent, c.completed_at AS courses_completed_at
     FROM held h JOIN courses c USING (id)),
 dated AS (
   SELECT j.*, CASE WHEN next_status = 'COMPLETED' THEN 100 ELSE courses_percent END AS next_percent,
          CASE WHEN next_status <> 'COMPLETED' THEN NULL
-              WHEN status = 'COMPLETED' AND NOT $6 THEN completed_at
+              WHEN status = 'COMPLETED' THEN completed_at
               ELSE courses_completed_at END AS next_completed_at
     FROM judged j),
 compared AS (
@@ -62,19 +63,20 @@ logged AS (
   INSERT INTO content_action (tenant_id, learner_id, content_id, action, source, rule_id, rule_name, path_id,
                               actor_learner_id, actor_service_account_id, resulting_status, occurred_at, recorded_at)
   SELECT $1, learner_id, path_id, CASE WHEN next_status = 'COMPLETED' THEN 'COMPLETED' ELSE 'STARTED' END,
-         'LEARNING_PATH', rule_id, rule_name, path_id, $9, $10, next_status,
-         CASE WHEN next_status = 'COMPLETED' THEN next_completed_at ELSE occurred_at END, $11
+         'LEARNING_PATH', rule_id, rule_name, path_id, $8, $9, next_status,
+         CASE WHEN next_status = 'COMPLETED' THEN next_completed_at ELSE occurred_at END, $10
     FROM compared
    WHERE next_status <> 'NOT_STARTED' AND status <> next_status AND status <> 'COMPLETED'
    ORDER BY learner_id, path_id
   RETURNING id),
 fed AS (
   INSERT INTO change_pending (tenant_id, object_type, object_id, version, at)
-  SELECT $1, 'ENROLLMENT', id, version, $11::timestamptz FROM changed WHERE is_changed
+  SELECT $1, 'ENROLLMENT', id, version, $10::timestamptz FROM changed WHERE is_changed
   UNION ALL
-  SELECT $1, 'CONTENT_ACTION', id, 1, $11 FROM logged)
-SELECT learner_id, path_id AS content_id, fact_status AS before, next_status AS after
-  FROM compared WHERE $5 AND fact_status IS DISTINCT FROM next_status
+  SELECT $1, 'CONTENT_ACTION', id, 1, $10 FROM logged)
+SELECT learner_id, path_id AS content_id, is_changed, fact_status AS before,
+       CASE WHEN $5 THEN next_status ELSE fact_status END AS after
+  FROM compared WHERE is_changed OR ($5 AND fact_status IS DISTINCT FROM next_status)
  ORDER BY learner_id, path_id
 """
 
@@ -86,30 +88,30 @@ async def refresh_path_status(
     writes_facts: bool,
     occurred_at: Mapping[tuple[int, int], datetime] | None = None,
     rules: Mapping[tuple[int, int], tuple[int | None, str | None]] | None = None,
-    may_lower: bool = False,
 ) -> None:
     """Bring active path enrollments, given as (learner, path), up to the state of their mandatory courses.
 
     The learners have to be locked. With `writes_facts` (whatever others than rules do) the status fact becomes the
     status after it, and rules hear of it. By pair, `occurred_at` dates a beginning (now by default) and `rules` gives
-    ID and name of the rule for the log. `may_lower` is for the path's own reset alone.
+    ID and name of the rule for the log.
     """
     if not pairs:
         return
     dates, causes = occurred_at or {}, rules or {}
-    changes = await work.sql.rows(
-        StatusFactChange,
+    records = await work.sql.fetch(
         _REFRESH,
         work.tenant_id,
         [learner_id for learner_id, _ in pairs],
         [path_id for _, path_id in pairs],
         [dates.get(pair, work.now) for pair in pairs],
         writes_facts,
-        may_lower,
         [causes.get(pair, (None, None))[0] for pair in pairs],
         [causes.get(pair, (None, None))[1] for pair in pairs],
         work.principal.learner_id,
         work.principal.service_account_id,
         work.now,
     )
-    record_status_facts(work, changes)
+    record_status_facts(work, [StatusFactChange(one[0], one[1], one["before"], one["after"]) for one in records])
+    for one in records:
+        if one["is_changed"]:
+            work.record(ProgressChanged(one["learner_id"], one["content_id"]))

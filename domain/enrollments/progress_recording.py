@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from domain.enrollments.events import ProgressChanged
 from domain.enrollments.models import EnrollmentStatus
 from domain.enrollments.path_status import refresh_path_status
 from domain.enrollments.progress import Attempt, LoggedStep, Report, Requirements, apply_report
@@ -94,6 +95,8 @@ async def write_attempts(
             for (learner_id, content_id), change in changed.items()
         ],
     )
+    for learner_id, content_id in changed:
+        work.record(ProgressChanged(learner_id, content_id))
     await _refresh_paths(work, changed)
 
 

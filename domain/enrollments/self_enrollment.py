@@ -3,6 +3,7 @@
 from domain.content.models import ContentKind
 from domain.content.queries import ContentKey, resolve_content
 from domain.content.state import lock_content
+from domain.enrollments.binding import require_unbound
 from domain.enrollments.ending import Selection, end_reasons
 from domain.enrollments.errors import LearnerInactive, NotSelfEnrollable
 from domain.enrollments.operations import find_enrollment
@@ -39,11 +40,13 @@ async def enroll_self(work: UnitOfWork, *, course: ContentKey) -> int:
 async def unenroll_self(work: UnitOfWork, *, content: ContentKey) -> int:
     """End what the account holds of its own will, or its waiting; returns the ID of the enrollment.
 
-    What others have given stays, and so does access as long as any of it is left.
+    What others have given stays, and so does access as long as any of it is left. Raises EnrollmentIsMandatory while an
+    open task needs it, also where there would be nothing else to end.
     """
     own_id = _own_id(work.principal)
     content_id = await resolve_content(work.sql, work.principal, content)
     await lock_learners(work, [own_id])
+    await require_unbound(work, learner_id=own_id, content_id=content_id)
     enrollment_id = await find_enrollment(work, own_id, content_id)
     selection = Selection(_VOLUNTARY_REASONS, (work.tenant_id, enrollment_id))
     ended = await end_reasons(work, selection, source=Source.LEARNER, is_by_rule=False)

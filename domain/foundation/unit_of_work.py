@@ -65,6 +65,10 @@ class UnitOfWork:
     collects_rule_actions: bool = False
     #: Job that evaluates the rules when the change concerns 100 people or more; None when it was done at once.
     reevaluation_job_id: int | None = None
+    #: Mandatory tasks whose status is another now because of what was asked for.
+    changed_task_ids: list[int] = field(default_factory=list)
+    #: Job that moves due dates to another time zone; None where there are none.
+    rescheduling_job_id: int | None = None
     #: Whether rules are evaluated in the transaction however many people it concerns: imports do.
     evaluates_at_once: bool = False
     has_new_jobs: bool = False
@@ -111,12 +115,14 @@ class UnitOfWork:
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[Result]):
-    """A committed change: the operation's result, and what rules did about it."""
+    """A committed change: the operation's result, and what rules and tasks made of it."""
 
     result: Result
-    rule_action_ids: list[int]
-    rule_action_count: int
-    reevaluation_job_id: int | None
+    rule_action_ids: list[int] = field(default_factory=list)
+    rule_action_count: int = 0
+    reevaluation_job_id: int | None = None
+    changed_task_ids: list[int] = field(default_factory=list)
+    rescheduling_job_id: int | None = None
 
 
 async def perform(
@@ -201,23 +207,20 @@ async def _attempt(
         work = UnitOfWork(principal=principal, now=now, operation=operation, sql=sql)
         if idempotent is not None and not await reserve_key(work.sql, principal, operation, idempotent, now):
             stored = await find_result(work.sql, principal, operation, idempotent)
-            replayed = Done(
-                result=idempotent.restore(stored["result"]),
-                rule_action_ids=stored["rule_action_ids"],
-                rule_action_count=stored["rule_action_count"],
-                reevaluation_job_id=stored["reevaluation_job_id"],
-            )
-            return replayed, []
+            return Done(**{**stored, "result": idempotent.restore(stored["result"])}), []
         result = await action(work)
         await work.react()
-        done = Done(result, work.rule_action_ids, work.rule_action_count, work.reevaluation_job_id)
+        done = Done(
+            result,
+            work.rule_action_ids,
+            work.rule_action_count,
+            work.reevaluation_job_id,
+            work.changed_task_ids,
+            work.rescheduling_job_id,
+        )
         if idempotent is not None:
-            stored = {
-                "result": idempotent.store(result),
-                "rule_action_ids": done.rule_action_ids,
-                "rule_action_count": done.rule_action_count,
-                "reevaluation_job_id": done.reevaluation_job_id,
-            }
+            stored = {name: getattr(done, name) for name in Done.__dataclass_fields__}
+            stored["result"] = idempotent.store(result)
             await remember_result(work.sql, principal, operation, idempotent, stored)
     nudge.send(principal.tenant_id, has_jobs=work.has_new_jobs)
     return done, work.events_to_follow_up

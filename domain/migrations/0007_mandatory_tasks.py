@@ -34,6 +34,7 @@ ALTER TABLE email_template ALTER COLUMN name_key TYPE text COLLATE "C";
 CREATE UNIQUE INDEX email_template_unique_name ON email_template (tenant_id, name) WHERE deleted_at IS NULL;
 CREATE INDEX email_delivery_pending ON email_delivery (next_attempt_at) WHERE status = 'PENDING';
 CREATE INDEX email_delivery_pending_of_task ON email_delivery (task_id) WHERE status = 'PENDING';
+ALTER TABLE enrollment_reason ALTER COLUMN is_binding SET DEFAULT false;
 -- Nearly nothing is binding, and whatever rules or people want to end is asked for it.
 CREATE INDEX enrollment_reason_binding ON enrollment_reason (learner_id, content_id) WHERE is_binding AND until_at IS NULL;
 CREATE INDEX enrollment_reason_of_task ON enrollment_reason (task_id) WHERE task_id IS NOT NULL AND until_at IS NULL;

@@ -33,6 +33,13 @@ class FactsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class LearnerTimeZoneChanged:
+    """A learner lives by another time zone than before."""
+
+    learner_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class LearnerBecameActive:
     """A learner was created or reactivated: every rule is new to them."""
 

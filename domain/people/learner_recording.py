@@ -8,7 +8,14 @@ from domain.foundation.audit import FieldChange
 from domain.foundation.change_feed import ObjectType, record_changes
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.audit_entries import AuditedChange, audit_all
-from domain.people.events import Fact, FactKind, FactsChanged, LearnerBecameActive, LearnerBecameInactive
+from domain.people.events import (
+    Fact,
+    FactKind,
+    FactsChanged,
+    LearnerBecameActive,
+    LearnerBecameInactive,
+    LearnerTimeZoneChanged,
+)
 from domain.people.learner_state import LearnerState
 from domain.people.models import PlaceKind
 
@@ -63,8 +70,10 @@ async def record_writes(work: UnitOfWork, writes: Sequence[LearnerWrite]) -> Non
 
 
 def _record_event(work: UnitOfWork, write: LearnerWrite) -> None:
-    """Tell what rules could care about: becoming active makes every rule new, becoming inactive ends all."""
+    """Tell what rules and tasks could care about: becoming active makes every rule new, becoming inactive ends all."""
     before, after = write.before, write.after
+    if before is not None and before.time_zone != after.time_zone:
+        work.record(LearnerTimeZoneChanged(after.id))
     if before is None or before.is_active != after.is_active:
         if after.is_active:
             work.record(LearnerBecameActive(after.id))

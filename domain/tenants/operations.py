@@ -18,7 +18,7 @@ from domain.foundation.errors import AlreadyExists, Forbidden, Invalid, ProblemL
 from domain.foundation.locks import lock_rules
 from domain.foundation.text import name_text
 from domain.foundation.unit_of_work import UnitOfWork, perform
-from domain.tenants.events import AutoAssignmentSwitched
+from domain.tenants.events import AutoAssignmentSwitched, TenantTimeZoneChanged
 from domain.tenants.models import Tenant
 from domain.tenants.queries import REF_FIELD_COUNT, ref_label
 
@@ -88,6 +88,8 @@ async def update_tenant(work: UnitOfWork, *, changes: TenantChanges, expected_ve
         tenant.ref_labels = {**tenant.ref_labels, **labels}
         await _save_edit(tenant, "name", "time_zone", "minimum_lead_days", "accepts_learner_progress", "ref_labels")
         await _note_change(work, tenant, before, wanted)
+        if tenant.time_zone != before["timeZone"]:
+            work.record(TenantTimeZoneChanged(tenant.name))
     return work.tenant_id
 
 

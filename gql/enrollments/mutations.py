@@ -30,6 +30,7 @@ from gql.enrollments.inputs import (
     progress_input,
 )
 from gql.enrollments.types import Enrollment
+from gql.mandatory_tasks.types import MandatoryTask
 from gql.mutations import Payload, RuleOutcomePayload, mutation, reevaluation_of
 from gql.people import enums  # noqa: F401 - publishes the outcomes of rows
 from gql.people.inputs import learner_key
@@ -78,6 +79,12 @@ class RecordCourseProgressPayload(RuleOutcomePayload):
     enrollment: Enrollment | None = strawberry.field(
         default=None, description="Enrollment in the course after the change."
     )
+
+    @strawberry.field(description="Mandatory tasks whose status changed.")
+    async def changed_mandatory_tasks(self, info: Info) -> list[MandatoryTask]:
+        """Load the tasks."""
+        loaded = [await MandatoryTask.load(info, key) for key in (self.done.changed_task_ids if self.done else ())]
+        return [task for task in loaded if task is not None]
 
 
 @strawberry.type(description="Outcome of one report.")

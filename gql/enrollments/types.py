@@ -28,6 +28,7 @@ from gql.people.types import Learner
 
 if TYPE_CHECKING:
     from gql.auto_assignment.types import AutoAssignmentRule
+    from gql.mandatory_tasks.types import MandatoryTask
 
 
 async def _learner(info: Info, key: int) -> Learner:
@@ -40,6 +41,12 @@ async def _rule(info: Info, key: int | None) -> "AutoAssignmentRule | None":
     from gql.auto_assignment.types import AutoAssignmentRule
 
     return None if key is None else await AutoAssignmentRule.load(info, key)
+
+
+async def _task(info: Info, key: int | None) -> "MandatoryTask | None":
+    from gql.mandatory_tasks.types import MandatoryTask
+
+    return None if key is None else await MandatoryTask.load(info, key)
 
 
 async def _path(info: Info, key: int | None) -> LearningPath | None:
@@ -79,6 +86,13 @@ class EnrollmentReason:
     ) -> Annotated["AutoAssignmentRule", strawberry.lazy("gql.auto_assignment.types")] | None:
         """Load the rule."""
         return await _rule(info, self.row.rule_id)
+
+    @strawberry.field(description="Task that enrolled the learner, when `source` is MANDATORY_TASK.")
+    async def mandatory_task(
+        self, info: Info
+    ) -> Annotated["MandatoryTask", strawberry.lazy("gql.mandatory_tasks.types")] | None:
+        """Load the task."""
+        return await _task(info, self.row.task_id)
 
     @strawberry.field(description="Path that brings the course, when `source` is LEARNING_PATH.")
     async def learning_path(self, info: Info) -> LearningPath | None:
@@ -235,6 +249,15 @@ class Enrollment(Node):
             return []
         rows = await info.context.load(load_reasons_by_enrollment, self.row.id)
         return [EnrollmentReason.from_row(row) for row in rows]
+
+    @strawberry.field(description="Open mandatory tasks that need the enrollment, directly or through a path.")
+    async def mandatory_tasks(
+        self, info: Info
+    ) -> list[Annotated["MandatoryTask", strawberry.lazy("gql.mandatory_tasks.types")]]:
+        """Load the open tasks that need the enrollment."""
+        from gql.mandatory_tasks.types import open_tasks_of_enrollment
+
+        return await open_tasks_of_enrollment(info, self.row.id) if self.row.is_visible else []
 
     @strawberry.field(description="Every reason there has been, newest first, at most 100.")
     async def reason_history(self, info: Info) -> list[EnrollmentReason]:

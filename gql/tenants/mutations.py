@@ -101,7 +101,11 @@ class TenantsMutation(ServiceAccountsMutation):
             lambda work: update_tenant(work, changes=changes, expected_version=input.expected_version),
             int,
         )
-        return UpdateTenantPayload(tenant=await Tenant.load(info, done.result))
+        job_id = done.rescheduling_job_id
+        return UpdateTenantPayload(
+            tenant=await Tenant.load(info, done.result),
+            rescheduling=None if job_id is None else await BackgroundJob.load(info, job_id),
+        )
 
     @mutation("Switches a tenant feature on or off. Needs ADMIN.")
     async def set_tenant_feature(

@@ -7,6 +7,7 @@ import strawberry
 
 from domain.foundation.access import Role
 from domain.foundation.background import BACKGROUND_THRESHOLD
+from domain.mandatory_tasks.reminder_schedule import MOST_REMINDERS
 from domain.tenants.queries import (
     REF_FIELD_COUNT,
     ServiceAccountRow,
@@ -21,7 +22,6 @@ from gql.pagination import Connection, Edge
 from gql.tenants.enums import Scope, TenantFeature
 
 PREVIEW_SAMPLE_SIZE = 100
-REMINDERS_PER_TASK = 50
 
 
 @strawberry.type(description="Free-use learner field (Ref#1, Ref#2, …) that rules can test.")
@@ -105,7 +105,7 @@ class Tenant(Node):
             background_threshold=BACKGROUND_THRESHOLD,
             preview_sample_size=PREVIEW_SAMPLE_SIZE,
             minimum_lead_days=self.row.minimum_lead_days,
-            reminders_per_task=REMINDERS_PER_TASK,
+            reminders_per_task=MOST_REMINDERS,
         )
 
     @strawberry.field(description="Current end of the tenant's change feed.")

@@ -4,7 +4,14 @@ import json
 from typing import Any
 
 from domain.foundation.access import Principal, Role
-from domain.people.events import Fact, FactKind, FactsChanged, LearnerBecameActive, LearnerBecameInactive
+from domain.people.events import (
+    Fact,
+    FactKind,
+    FactsChanged,
+    LearnerBecameActive,
+    LearnerBecameInactive,
+    LearnerTimeZoneChanged,
+)
 from domain.people.learner_changes import LearnerChanges, RefChange
 from domain.people.models import PlaceKind
 from domain.people.operations import (
@@ -88,11 +95,11 @@ async def test_what_was_so_already_is_no_change(change: ChangeBy, tenant: Tenant
 
 
 async def test_a_name_is_no_fact(change: ChangeBy, tenant: Tenant, superuser: Connection) -> None:
-    """Changing what no rule tests tells the feed and the audit log, but not the rules."""
+    """Changing what no rule tests tells the feed, the audit log and tasks, but not the rules."""
     learner = await factories.create_learner(tenant.id, name="Before", email="before@acme.test")
     changes = LearnerChanges(name="After", email="After@acme.test", time_zone="Asia/Tokyo")
     done = await change(lambda work: update_learner(work, key=LearnerKey(email="BEFORE@acme.test"), changes=changes))
-    assert done.events == []
+    assert done.events == [LearnerTimeZoneChanged(learner.id)]
     assert await told(superuser) == [("LEARNER", learner.id, 2)]
     [changed] = await audited(superuser, learner.id)
     assert changed == [

@@ -1,0 +1,1 @@
+"""Mandatory tasks, as the API shows them."""

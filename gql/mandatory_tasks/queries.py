@@ -1,0 +1,36 @@
+"""Queries of mandatory tasks."""
+
+import strawberry
+
+from domain.mandatory_tasks.ledger import find_reminder
+from domain.mandatory_tasks.queries import find_task
+from gql import ids
+from gql.arguments import ObjectId
+from gql.context import Info
+from gql.mandatory_tasks.reminder_types import TaskReminder
+from gql.mandatory_tasks.types import MandatoryTask
+
+
+async def find_task_node(info: Info, key: int) -> MandatoryTask | None:
+    """Return a task that the viewer may see."""
+    row = await find_task(info.context.reads, info.context.principal, key)
+    return None if row is None else MandatoryTask.from_row(row)
+
+
+async def _find_reminder(info: Info, key: int) -> TaskReminder | None:
+    row = await find_reminder(info.context.reads, info.context.principal, key)
+    return None if row is None else TaskReminder.from_row(row)
+
+
+NODES = {ids.MANDATORY_TASK: find_task_node, ids.REMINDER: _find_reminder}
+
+
+@strawberry.type
+class MandatoryTasksQuery:
+    """Queries of mandatory tasks."""
+
+    @strawberry.field(description="Mandatory task by ID.")
+    async def mandatory_task(self, info: Info, id: ObjectId) -> MandatoryTask | None:
+        """Find a task."""
+        key = ids.find_own_key(ids.MANDATORY_TASK, id)
+        return None if key is None else await find_task_node(info, key)
