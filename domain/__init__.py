@@ -8,6 +8,8 @@ The features, from the ground up; each imports only what stands above it here:
 - `content`: courses and learning paths (a sibling of `people`).
 - `enrollments`: who has access to what and why, how far they are, and the Content Actions Log.
 - `auto_assignment`: rules as data, the one query that matches them, and what follows from it.
+- `mandatory_tasks`: what somebody must complete by when, again and again, and their reminders (`auto_assignment` and
+  it do not import each other).
 - `reactions`: the table of what follows from what.
 
 Words: a *fact* is what rules look at (a reference value, a placement, a status that no rule caused); a *reason* holds
