@@ -11,7 +11,8 @@ from domain.foundation.database import Statements
 LONGEST_HISTORY = 100
 
 _COLUMNS = (
-    "r.enrollment_id, r.source, r.task_id, r.path_id, r.actor_learner_id, r.actor_service_account_id, r.since_at, r.until_at,"
+    "r.enrollment_id, r.source, r.task_id, r.path_id, r.actor_learner_id, r.actor_service_account_id, r.since_at,"
+    " r.until_at,"
     " CASE WHEN $3 THEN r.rule_id END AS rule_id, CASE WHEN $3 THEN r.rule_name END AS rule_name"
 )
 

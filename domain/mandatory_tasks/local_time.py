@@ -23,7 +23,7 @@ def first_instant(day: date, zone: tzinfo) -> datetime:
     # There is no 00:00. Taken by the offset from before the jump it is the jump or later, by the one from after it
     # earlier. The jump need not be at 00:00: it has been from 23:30 to 00:30.
     before = midnight.replace(fold=1).astimezone(UTC)
-    seconds = range((first - before) // timedelta(seconds=1) + 1)
+    seconds = range((first - before) // timedelta(seconds=1))
     return before + timedelta(
         seconds=bisect_left(seconds, day, key=lambda second: local_date(before + timedelta(seconds=second), zone))
     )

@@ -26,9 +26,10 @@ def lead_days(first_lead_days: int, days_before_due: Iterable[int]) -> int:
     """Return how many days before its due date a cycle opens.
 
     As many as the first assignment gave, but one more than the largest reminder before (or on) the due date: so no
-    reminder's time has passed on the day when a cycle opens. Reminders after the due date (negative) count nothing.
+    reminder's time has passed on the day when a cycle opens. Reminders after the due date (negative) count nothing,
+    as the first assignment never gave fewer than 0 days.
     """
-    return max([first_lead_days, *(days + 1 for days in days_before_due if days >= 0)])
+    return max([first_lead_days, *(days + 1 for days in days_before_due)])
 
 
 def plan_next_cycle(
