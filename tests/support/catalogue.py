@@ -29,6 +29,7 @@ VALUES = {
     "date": "'2026-03-02'",
     "bigint[]": "'{{}}'",
     "text[]": "'{{}}'",
+    "tstzmultirange": "'{{}}'",
 }
 
 
