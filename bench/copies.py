@@ -46,14 +46,7 @@ class Copies:
         self.seconds += perf_counter() - begin
 
     async def _insert(self, table: str, condition: str) -> int:
-        # Generated columns cannot be given a value.
-        columns = await self._owner.fetchval(
-            "SELECT string_agg(quote_ident(column_name), ', ') FROM information_schema.columns"
-            " WHERE table_schema = 'public' AND table_name = $1 AND is_generated = 'NEVER'",
-            table,
-        )
         tag = await self._owner.execute(
-            f"INSERT INTO {PREFIX}{table} ({columns}) OVERRIDING SYSTEM VALUE"
-            f" SELECT {columns} FROM {table} WHERE {condition}"
+            f"INSERT INTO {PREFIX}{table} OVERRIDING SYSTEM VALUE SELECT * FROM {table} WHERE {condition}"
         )
         return int(tag.rpartition(" ")[2])

@@ -1,6 +1,6 @@
-"""What of the log is asked for, as conditions of a query and as branches that its pages are found by.
+"""What of the log is asked for, as conditions of a query and as covers that its pages are found by.
 
-All conditions hold in any case; the branches say where to look. Of several restrictions the one is taken that usually
+All conditions hold in any case; the covers say where to look. Of several restrictions the one comes first that usually
 leaves the fewest entries.
 """
 
@@ -8,7 +8,9 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.enrollments.log_pages import Branch, Wanted
+from asyncpg import Range
+
+from domain.enrollments.log_branches import MOST_VALUES, Branch, Cover
 from domain.enrollments.models import ContentActionKind
 from domain.enrollments.queries import LONGEST_LIST, content_ids, learner_ids
 from domain.foundation.access import Principal, Source
@@ -39,8 +41,18 @@ class ActionFilter:
             return None
         return self.actor_learner_ids or (), self.actor_service_account_ids or ()
 
+    @property
+    def time(self) -> Range[dt.datetime] | None:
+        """When it happened, None where that does not matter."""
+        if self.occurred_from is None and self.occurred_before is None:
+            return None
+        if self.occurred_from is not None and self.occurred_before is not None:
+            # PostgreSQL refuses a range that ends before it begins.
+            return Range(self.occurred_from, self.occurred_before, empty=self.occurred_from >= self.occurred_before)
+        return Range(self.occurred_from, self.occurred_before)
 
-async def restrict(reads: Statements, principal: Principal, query: Query, by: ActionFilter) -> Sequence[Branch]:
+
+async def restrict(reads: Statements, principal: Principal, query: Query, by: ActionFilter) -> Sequence[Cover]:
     """Add the restriction to a query of what the viewer may see of the log, `a`; return where to look.
 
     Raises TooManyItems.
@@ -67,39 +79,29 @@ async def restrict(reads: Statements, principal: Principal, query: Query, by: Ac
             list(people),
             list(tools),
         )
-    months = await _months(reads, principal, by)
-    if months is not None:
-        query.where(
-            "a.occurred_at >= ? AND a.occurred_at < ?", by.occurred_from or _EARLIEST, by.occurred_before or _LATEST
-        )
-        # Bounds that follow from the months, by which whoever walks through the log knows where to begin and to end.
-        query.where("a.id BETWEEN ? AND ?", months.lowest_id, months.highest_id)
+    if by.occurred_from is not None:
+        query.where("a.occurred_at >= ?", by.occurred_from)
+    if by.occurred_before is not None:
+        query.where("a.occurred_at < ?", by.occurred_before)
+    if not principal.sees_all and not principal.is_trainer:
+        return [[_of("learner_id", [principal.learner_id or 0])]]
+    covers: list[Cover] = []
     if learners is not None:
-        return [_of("learner_id", learners)]
+        covers.append([_of("learner_id", learners)])
     if not principal.sees_all:
-        return await _visible_branches(reads, principal, contents)
+        covers.append(await _trainers_cover(reads, principal, contents))
     if by.rule_id is not None:
-        return [_of("rule_id", [by.rule_id])]
+        covers.append([_of("rule_id", [by.rule_id])])
     if by.actors is not None:
         people, tools = by.actors
-        return [_of("actor_learner_id", people), _of("actor_service_account_id", tools)]
-    if contents is not None:
-        return [_of("content_id", contents)]
-    if by.actions is not None or by.sources is not None:
-        # One index serves both: it is entered with every value of the one that is not restricted.
-        actions = tuple(action.value for action in (ContentActionKind if by.actions is None else by.actions))
-        sources = tuple(source.value for source in (Source if by.sources is None else by.sources))
-        return [(Wanted("a.action", "text", actions), Wanted("a.source", "text", sources))]
-    return [] if months is None else [(Wanted("a.occurred_month", "date", months.first_days),)]
+        covers.append([_of("actor_learner_id", people), _of("actor_service_account_id", tools)])
+    if contents is not None and principal.sees_all:
+        covers.append([_of("content_id", contents)])
+    return covers + await _covers_of_kinds(reads, principal, by)
 
 
-async def _visible_branches(
-    reads: Statements, principal: Principal, contents: Sequence[int] | None
-) -> Sequence[Branch]:
-    """Return where those look who do not see all: at their own entries, trainers at those of what they train too."""
-    own = _of("learner_id", [principal.learner_id or 0])
-    if not principal.is_trainer:
-        return [own]
+async def _trainers_cover(reads: Statements, principal: Principal, contents: Sequence[int] | None) -> Cover:
+    """Return where trainers look: at their own entries and at those of what they train."""
     trained = await reads.values(
         "SELECT content_id FROM content_trainer WHERE tenant_id = $1 AND learner_id = $2",
         principal.tenant_id,
@@ -107,54 +109,38 @@ async def _visible_branches(
     )
     if contents is not None:
         trained = sorted(set(trained).intersection(contents))
-    return [own, _of("content_id", trained)]
+    return [_of("learner_id", [principal.learner_id or 0]), _of("content_id", trained)]
+
+
+async def _covers_of_kinds(reads: Statements, principal: Principal, by: ActionFilter) -> list[Cover]:
+    """Return where to look for actions and for sources; nowhere in particular for what no log has little of."""
+    covers: list[Cover] = []
+    if by.actions is not None and ContentActionKind.ENROLLED not in by.actions:
+        covers.append([Branch("a.action", "text", by.actions, "a.action <> 'ENROLLED'")])
+    if by.sources is not None:
+        cover = [Branch("a.source", "text", by.sources, "a.source <> 'AUTO_ENROLLMENT'")]
+        if Source.AUTO_ENROLLMENT in by.sources:
+            cover.append(_of("rule_id", await _rules_in_the_log(reads, principal)))
+        covers.append(cover)
+    return covers
+
+
+async def _rules_in_the_log(reads: Statements, principal: Principal) -> Sequence[int]:
+    """Return the rules that have caused entries, deleted ones too; of very many only so many that they are not few."""
+    rules: list[int] = await reads.values(
+        """
+        WITH RECURSIVE rule (id) AS (
+          SELECT (SELECT min(rule_id) FROM content_action WHERE tenant_id = $1 AND rule_id IS NOT NULL)
+          UNION ALL
+          SELECT (SELECT min(rule_id) FROM content_action WHERE tenant_id = $1 AND rule_id > rule.id)
+            FROM rule WHERE rule.id IS NOT NULL)
+        SELECT id FROM rule WHERE id IS NOT NULL LIMIT $2
+        """,
+        principal.tenant_id,
+        MOST_VALUES + 1,
+    )
+    return rules
 
 
 def _of(column: str, keys: Sequence[int]) -> Branch:
-    return (Wanted(f"a.{column}", "bigint", tuple(keys)),)
-
-
-@dataclass(frozen=True, slots=True)
-class _Months:
-    """The months of a span of time in which something happened, and within which IDs all of that is."""
-
-    first_days: tuple[dt.date, ...]
-    lowest_id: int
-    highest_id: int
-
-
-_EARLIEST = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
-_LATEST = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
-
-
-async def _months(reads: Statements, principal: Principal, by: ActionFilter) -> _Months | None:
-    """Return the months of the restriction, None where it has no time in it.
-
-    Entries are recorded late, some by years, so when they happened says little of where they stand.
-    """
-    if by.occurred_from is None and by.occurred_before is None:
-        return None
-    records = await reads.fetch(
-        """
-        WITH RECURSIVE month (first_day) AS (
-          SELECT (SELECT min(occurred_month) FROM content_action
-                   WHERE tenant_id = $1
-                     AND occurred_month >= date_trunc('month', $2::timestamptz AT TIME ZONE 'UTC')::date)
-          UNION ALL
-          SELECT (SELECT min(occurred_month) FROM content_action
-                   WHERE tenant_id = $1 AND occurred_month > month.first_day)
-            FROM month WHERE month.first_day < $3::timestamptz AT TIME ZONE 'UTC')
-        SELECT first_day,
-               (SELECT min(id) FROM content_action WHERE tenant_id = $1 AND occurred_month = first_day) AS lowest_id,
-               (SELECT max(id) FROM content_action WHERE tenant_id = $1 AND occurred_month = first_day) AS highest_id
-          FROM month WHERE first_day < $3::timestamptz AT TIME ZONE 'UTC'
-        """,
-        principal.tenant_id,
-        by.occurred_from or _EARLIEST,
-        by.occurred_before or _LATEST,
-    )
-    return _Months(
-        first_days=tuple(record["first_day"] for record in records),
-        lowest_id=min((record["lowest_id"] for record in records), default=0),
-        highest_id=max((record["highest_id"] for record in records), default=0),
-    )
+    return Branch(f"a.{column}", "bigint", keys)

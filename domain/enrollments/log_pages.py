@@ -1,92 +1,104 @@
 """Pages of the log at a cost that neither its length nor what is looked for changes, in both of its orders.
 
-Latest first: the indexes of the log go on with the ID, so each wanted value gives its latest entries, and those are
-merged. As committed: there is no index for each filter, but there are blocks of entries, and those without a wanted
-value are passed over. A filter says by branches what is wanted: values of columns that an index begins with.
+Latest first: indexes of the log go on with the ID, so each wanted value gives its latest entries, and those are merged.
+As committed: there is no index for each filter, but there are blocks of entries, and those without a wanted value are
+passed over. A filter says by covers what is wanted: each has all of it in its branches, values of columns that an
+index begins with. Of several restrictions the one that leaves few entries is found by counting.
 """
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from asyncpg import Range
+
+from domain.enrollments.log_branches import MOST_ENTRIES, Branch, Cover, find_few, latest_of, usable
 from domain.foundation.database import Statements
 from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, page_of, read_page
-from domain.foundation.log_blocks import end_of_blocks
+from domain.foundation.log_blocks import Stretch, end_of_blocks
 
 Row = TypeVar("Row")
 
 LATEST_FIRST = Order((SortKey("a.id", "id"),), is_descending=True)
 AS_COMMITTED = Order((SortKey("p.position", "position"),))
 
-#: With more values than this, what is wanted is no small part of the log, and walking through it finds it soon.
-MOST_VALUES = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Values of a column of the log, `a`."""
-
-    column: str
-    type: str
-    values: tuple[Any, ...]
-
-
-#: Entries that have a wanted value in each of these columns, which together begin an index.
-Branch = tuple[Wanted, ...]
-
-
-def are_few(branches: Sequence[Branch]) -> bool:
-    """Tell whether it pays to look for the values one by one."""
-    return all(len(wanted.values) <= MOST_VALUES for branch in branches for wanted in branch)
+HIGHEST_ID = 2**63 - 1
+#: Stretches that are looked at first; if they have too little, so many more each time.
+FIRST_STRETCHES = 8
 
 
 async def read_latest(
-    sql: Statements, shape: type[Row], query: Query, branches: Sequence[Branch], request: PageRequest
+    sql: Statements,
+    shape: type[Row],
+    query: Query,
+    covers: Sequence[Cover],
+    request: PageRequest,
+    *,
+    tenant_id: int,
+    stretches: Sequence[Stretch] | None,
 ) -> Page[Row]:
-    """Return a page of a query of the log, latest first. Whatever the query allows is in one of the branches.
+    """Return a page of a query of the log, latest first. Raises Invalid like `read_page`.
 
-    Without branches nothing is known of what is looked for. Raises Invalid like `read_page`.
+    Whatever the query allows is in each of the covers and, unless they are None, in one of the stretches. Without
+    either nothing is known of where it is.
     """
-    if not branches or not are_few(branches):
+    covers = usable(covers)
+    if stretches is None and not covers:
         return await read_page(sql, shape, query, LATEST_FIRST, request)
+    [after] = request.position_in(LATEST_FIRST) or [HIGHEST_ID]
+    # A cursor may be forged; below the first ID there is nothing.
+    after, limit = max(after, 1), request.first + 1
     await _plan_each_time(sql)
-    restricted = query.copy()
-    after = request.position_in(LATEST_FIRST)
-    if after is not None:
-        restricted.where("a.id < ?", *after)
-    args, limit = list(restricted.args), request.first + 1
-    found = []
-    for branch in branches:
-        values, conditions = [], []
-        for number, wanted in enumerate(branch):
-            args.append(list(dict.fromkeys(wanted.values)))
-            values.append(f"unnest(${len(args)}::{wanted.type}[]) AS value_{number} (wanted)")
-            conditions.append(f" AND {wanted.column} = value_{number}.wanted")
-        found.append(
-            f"SELECT entry.id FROM {' CROSS JOIN '.join(values)} CROSS JOIN LATERAL (SELECT a.id FROM content_action a"
-            f"{restricted.where_clause}{''.join(conditions)} ORDER BY a.id DESC LIMIT {limit}) entry"
-        )
-    # UNION, as an entry can be in several branches.
-    rows = await sql.rows(
-        shape,
-        f"SELECT {query.select} FROM (SELECT id FROM ({' UNION '.join(found)}) found ORDER BY id DESC LIMIT {limit})"
-        f" latest JOIN content_action a ON a.id = latest.id ORDER BY a.id DESC",
-        *args,
-    )
+    if stretches is None:
+        within = Stretch(0, after - 1)
+        # Of one cover so much is looked at as it takes; of several the rare one has to be known.
+        cover = await find_few(sql, tenant_id, covers, within) if len(covers) > 1 else None
+        ids = await latest_of(sql, query, tenant_id, cover or covers[0], within, limit)
+    else:
+        ids = []
+        stretches = [stretch for stretch in stretches if stretch.lowest_id < after]
+        if stretches:
+            lowest = min(stretch.lowest_id for stretch in stretches)
+            within = Stretch(lowest, min(after - 1, stretches[0].highest_id))
+            if (cover := await find_few(sql, tenant_id, covers, within)) is not None:
+                ids = await latest_of(sql, query, tenant_id, cover, within, limit)
+            else:
+                ids = await _latest_within(sql, query.copy().where("a.id < ?", after), stretches, limit)
+    page = query.copy().where("a.id = ANY (?::bigint[])", ids)
+    rows = await sql.rows(shape, f"{page.text} ORDER BY a.id DESC", *page.args)
     return page_of(rows, query, LATEST_FIRST, request)
+
+
+async def _latest_within(sql: Statements, query: Query, stretches: Sequence[Stretch], limit: int) -> list[int]:
+    """Return the latest entries of the stretches, of which no more are looked at than it takes."""
+    number = len(query.args)
+    statement = (
+        f"SELECT DISTINCT entry.id FROM unnest(${number + 1}::bigint[], ${number + 2}::bigint[])"
+        f" AS stretch (lowest_id, highest_id) CROSS JOIN LATERAL (SELECT a.id FROM content_action a"
+        f"{query.where_clause} AND a.id BETWEEN stretch.lowest_id AND stretch.highest_id"
+        f" ORDER BY a.id DESC LIMIT {limit}) entry ORDER BY id DESC LIMIT {limit}"
+    )
+    ids: list[int] = []
+    begin, count = 0, FIRST_STRETCHES
+    # Stretches overlap, so what is found has to lie above all that is left.
+    while begin < len(stretches) and (len(ids) < limit or ids[-1] < stretches[begin].highest_id):
+        part = stretches[begin : begin + count]
+        lowest, highest = [one.lowest_id for one in part], [one.highest_id for one in part]
+        found = await sql.values(statement, *query.args, lowest, highest)
+        ids = sorted({*ids, *found}, reverse=True)[:limit]
+        begin, count = begin + count, count + FIRST_STRETCHES
+    return ids
 
 
 async def read_as_committed(
     sql: Statements,
     shape: type[Row],
     query: Query,
-    branches: Sequence[Branch],
+    covers: Sequence[Cover],
     request: PageRequest,
     *,
     tenant_id: int,
-    occurred_from: dt.datetime | None,
-    occurred_before: dt.datetime | None,
+    time: Range[dt.datetime] | None,
 ) -> Page[Row]:
     """Return a page of a query of the log in the order of commits. Raises Invalid like `read_page`.
 
@@ -97,7 +109,7 @@ async def read_as_committed(
     logged.select = f"{query.select}, p.position"
     logged.source = "content_action_position p JOIN content_action a ON a.id = p.content_action_id"
     logged.where("p.tenant_id = ?", tenant_id)
-    if not branches and occurred_from is None and occurred_before is None:
+    if not covers and time is None:
         return await read_page(sql, shape, logged, AS_COMMITTED, request)
     await _plan_each_time(sql)
     [after] = request.position_in(AS_COMMITTED) or [0]
@@ -108,16 +120,27 @@ async def read_as_committed(
         entries = logged.copy().where("p.position > ?", after)
         entries.where("p.position BETWEEN b.first_position AND b.last_position")
         entries.where("a.id BETWEEN b.lowest_id AND b.highest_id")
-        # Numbers of arguments go on from those of the entries.
         blocks = Query("", "")
+        # Its arguments go on from those of the entries.
         blocks.args = entries.args
         blocks.where("b.tenant_id = ? AND b.last_position > ?", tenant_id, after)
-        if occurred_from is not None:
-            blocks.where("b.latest_at >= ?", occurred_from)
-        if occurred_before is not None:
-            blocks.where("b.earliest_at < ?", occurred_before)
-        if branches:
-            blocks.where(*_has_one_of(branches, query))
+        if time is not None:
+            blocks.where("b.hours && ?::tstzrange", time)
+        everywhere = Stretch(0, HIGHEST_ID)
+        if (few := await find_few(sql, tenant_id, covers, everywhere)) is not None:
+            ids = await latest_of(sql, query, tenant_id, few, everywhere, MOST_ENTRIES)
+            # As ranges they are put in order once, and each block is looked up among them. Without CASE hardly any
+            # block would be expected to have one, and all that do would be read before the first is shown.
+            blocks.where(
+                "CASE WHEN int8range(b.lowest_id, b.highest_id, '[]')"
+                " && (SELECT range_agg(int8range(id, id, '[]')) FROM unnest(?::bigint[]) AS one (id)) THEN true END",
+                ids,
+            )
+        elif covers:
+            blocks.where(
+                " OR ".join(_found_in_block(branch, query) for branch in covers[0]),
+                *(list(branch.values) for branch in covers[0]),
+            )
         rows = await sql.rows(
             shape,
             f"SELECT entry.* FROM content_action_block b CROSS JOIN LATERAL"
@@ -131,22 +154,17 @@ async def read_as_committed(
     return page_of(rows, logged, AS_COMMITTED, request)
 
 
+def _found_in_block(branch: Branch, query: Query) -> str:
+    """Return the condition that a block `b` has an entry of a branch that the query allows, for the wanted values.
+
+    A scalar subquery is asked block by block until the page is full; EXISTS could become a join with all blocks.
+    """
+    return (
+        f"(SELECT true FROM content_action a{query.where_clause} AND a.id BETWEEN b.lowest_id AND b.highest_id"
+        f" AND {branch.condition} AND {branch.column} = ANY (?::{branch.type}[]) LIMIT 1)"
+    )
+
+
 async def _plan_each_time(sql: Statements) -> None:
     """Plan the statements of this snapshot for their arguments: one plan cannot be good for frequent and for rare."""
     await sql.value("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
-
-
-def _has_one_of(branches: Sequence[Branch], query: Query) -> tuple[str, *tuple[Any, ...]]:
-    """Return the condition that a block `b` has an entry of a branch that the query allows, with its arguments.
-
-    As scalar subqueries, which are asked block by block until the page is full; EXISTS could become a join of all.
-    """
-    parts, args = [], []
-    for branch in branches:
-        wanted = "".join(f" AND {one.column} = ANY (?::{one.type}[])" for one in branch)
-        args += [list(one.values) for one in branch]
-        parts.append(
-            f"(SELECT true FROM content_action a{query.where_clause} AND a.id BETWEEN b.lowest_id AND b.highest_id"
-            f"{wanted} LIMIT 1)"
-        )
-    return " OR ".join(parts), *args

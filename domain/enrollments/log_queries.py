@@ -17,7 +17,7 @@ from domain.foundation.access import Principal
 from domain.foundation.change_feed import sequence
 from domain.foundation.database import Statements
 from domain.foundation.listing import Page, PageRequest, Query
-from domain.foundation.log_blocks import close_blocks
+from domain.foundation.log_blocks import close_blocks, stretches_of
 
 
 class LogOrder(Enum):
@@ -105,23 +105,25 @@ async def list_content_actions(
 ) -> Page[ContentActionRow]:
     """Return a page of the entries that the viewer may see. Raises Forbidden for tools without READ.
 
-    AS_LOGGED shows what has a place in the order of commits: `prepare_order_of_commits` before the snapshot opens.
+    Where `needs_order_of_commits`, prepare it before the snapshot opens: AS_LOGGED shows only what has a place in it.
     """
     _require_log(principal)
     by = restriction or ActionFilter()
     query = _visible(principal)
-    branches = await restrict(reads, principal, query, by)
+    covers = await restrict(reads, principal, query, by)
     if order is LogOrder.NEWEST_FIRST:
-        return await read_latest(reads, ContentActionRow, query, branches, request)
+        stretches = None if by.time is None else await stretches_of(reads, principal.tenant_id, by.time)
+        return await read_latest(
+            reads, ContentActionRow, query, covers, request, tenant_id=principal.tenant_id, stretches=stretches
+        )
     return await read_as_committed(
         reads,
         ContentActionRow,
         query,
-        branches,
+        covers,
         request,
         tenant_id=principal.tenant_id,
-        occurred_from=by.occurred_from,
-        occurred_before=by.occurred_before,
+        time=by.time,
     )
 
 
@@ -136,6 +138,15 @@ async def query_log(reads: Statements, principal: Principal, restriction: Action
 def _require_log(principal: Principal) -> None:
     if not principal.is_person:
         principal.require_reading_all()
+
+
+def needs_order_of_commits(principal: Principal, order: LogOrder, restriction: ActionFilter) -> bool:
+    """Tell whether a list is read by the order of commits; what happened in a time is found by its blocks.
+
+    Raises Forbidden for tools without READ, for whom nothing shall be prepared.
+    """
+    _require_log(principal)
+    return order is LogOrder.AS_LOGGED or restriction.time is not None
 
 
 async def prepare_order_of_commits(tenant_id: int) -> None:

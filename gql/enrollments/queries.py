@@ -10,6 +10,7 @@ from domain.enrollments.log_queries import (
     find_content_action,
     list_content_actions,
     load_action_pages,
+    needs_order_of_commits,
     prepare_order_of_commits,
 )
 from domain.enrollments.pages import hashable
@@ -123,7 +124,8 @@ class EnrollmentsQuery:
         """List the log."""
         context = info.context
         paging = paging_of(info, first, after, filter, order_by)
-        if order_by is LogOrder.AS_LOGGED:
+        restriction = action_filter(filter)
+        if needs_order_of_commits(context.principal, order_by, restriction):
             # A snapshot opened earlier, at sign-in for one, would not hold the positions that are given now; and
             # keeping its connection while waiting for another could use up the pool.
             await context.reads.close()
@@ -131,7 +133,7 @@ class EnrollmentsQuery:
         page = await list_content_actions(
             context.reads,
             context.principal,
-            restriction=action_filter(filter),
+            restriction=restriction,
             order=order_by,
             request=paging.request,
         )

@@ -3,13 +3,17 @@
 import asyncio
 from datetime import datetime, timedelta
 
+import asyncpg
 import pytest
 
+from domain.enrollments.log_filter import ActionFilter
+from domain.enrollments.log_queries import list_content_actions
 from domain.enrollments.models import ContentAction, ContentActionKind
 from domain.foundation import log_blocks
-from domain.foundation.access import Source
+from domain.foundation.access import Principal, Source
 from domain.foundation.change_feed import sequence, sequence_all_tenants
 from domain.foundation.database import ReadScope, writing
+from domain.foundation.listing import PageRequest
 from domain.foundation.log_blocks import close_blocks
 from domain.tenants.models import Tenant
 
@@ -50,11 +54,18 @@ async def blocks(tenant: Tenant) -> list[tuple[object, ...]]:
     """Return the blocks of a tenant in order."""
     async with ReadScope(tenant.id) as reads:
         records = await reads.fetch(
-            "SELECT first_position, last_position, lowest_id, highest_id, earliest_at, latest_at"
+            "SELECT first_position, last_position, lowest_id, highest_id, hours"
             "  FROM content_action_block WHERE tenant_id = $1 ORDER BY last_position",
             tenant.id,
         )
     return [tuple(record) for record in records]
+
+
+def hours(now: datetime, *days_ago: int) -> list[asyncpg.Range[datetime]]:
+    """Return the hours of so many days ago."""
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    begins = [hour - timedelta(days=days) for days in days_ago]
+    return [asyncpg.Range(begin, begin + timedelta(hours=1)) for begin in begins]
 
 
 async def test_full_blocks_are_closed_once(tenant: Tenant, another_tenant: Tenant, now: datetime) -> None:
@@ -63,12 +74,11 @@ async def test_full_blocks_are_closed_once(tenant: Tenant, another_tenant: Tenan
     await log(another_tenant, now, 1)
     assert await sequence_all_tenants() == 19
     first, second, third, fourth = ids[0:4], ids[4:8], ids[8:12], ids[12:16]
-    day = timedelta(days=1)
     closed = [
-        (1, 4, min(first), max(first), now - 9 * day, now - day),
-        (5, 8, min(second), max(second), now - 3 * day, now),
-        (9, 12, min(third), max(third), now - 13 * day, now - 10 * day),
-        (13, 16, min(fourth), max(fourth), now - 17 * day, now - 14 * day),
+        (1, 4, min(first), max(first), hours(now, 9, 5, 2, 1)),
+        (5, 8, min(second), max(second), hours(now, 3, 0)),
+        (9, 12, min(third), max(third), hours(now, 13, 12, 11, 10)),
+        (13, 16, min(fourth), max(fourth), hours(now, 17, 16, 15, 14)),
     ]
     assert await blocks(tenant) == closed
     assert await blocks(another_tenant) == []
@@ -84,3 +94,24 @@ async def test_many_may_close_at_once(tenant: Tenant, now: datetime) -> None:
     await sequence(tenant.id)
     assert sum(await asyncio.gather(*(close_blocks(tenant.id) for _ in range(4)))) == 10
     assert [block[:2] for block in await blocks(tenant)] == [(first, first + 3) for first in range(1, 41, 4)]
+
+
+async def test_what_happened_in_a_time_is_found_wherever_it_stands(tenant: Tenant, now: datetime) -> None:
+    """In blocks, after the last of them, and before it has a position; reported late or not."""
+    in_blocks = await log(tenant, now, 90, 2, 30, 1, 29, 0, 0, 28)
+    await sequence_all_tenants()
+    after_blocks = await log(tenant, now, 31, 0)
+    await sequence(tenant.id)
+    without_position = await log(tenant, now, 0, 33)
+    principal = Principal.operator(tenant.id)
+    restriction = ActionFilter(occurred_from=now - timedelta(days=40), occurred_before=now - timedelta(days=20))
+    expected = sorted((in_blocks[2], in_blocks[4], in_blocks[7], after_blocks[0], without_position[1]), reverse=True)
+
+    async def found(request: PageRequest) -> list[int]:
+        async with ReadScope(tenant.id) as reads:
+            page = await list_content_actions(reads, principal, restriction=restriction, request=request)
+            return [row.id for row in page.rows]
+
+    assert await found(PageRequest(10)) == expected
+    assert await found(PageRequest(2)) == expected[:2]
+    assert await found(PageRequest(10, [expected[1]])) == expected[2:]

@@ -30,6 +30,7 @@ VALUES = {
     "uuid": "gen_random_uuid()",
     "bigint[]": "'{{}}'",
     "text[]": "'{{}}'",
+    "tstzmultirange": "'{{}}'",
 }
 
 
