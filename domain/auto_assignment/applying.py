@@ -44,12 +44,11 @@ async def apply_differences(work: UnitOfWork, differences: Sequence[Difference])
 
 
 async def add_members(work: UnitOfWork, learner_ids: Sequence[int], rule_ids: Sequence[int]) -> None:
-    """Store that each learner meets the rule beside it."""
+    """Store that each learner meets the rule beside it; they have to be locked, and no members yet."""
     if learner_ids:
         await work.sql.execute(
             "INSERT INTO rule_member (learner_id, rule_id, tenant_id, since_at)"
-            " SELECT learner_id, rule_id, $3, $4 FROM unnest($1::bigint[], $2::bigint[]) AS t (learner_id, rule_id)"
-            " ON CONFLICT DO NOTHING",
+            " SELECT learner_id, rule_id, $3, $4 FROM unnest($1::bigint[], $2::bigint[]) AS t (learner_id, rule_id)",
             list(learner_ids),
             list(rule_ids),
             work.tenant_id,

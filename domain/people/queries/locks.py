@@ -43,6 +43,21 @@ async def lock_learners(work: UnitOfWork, ids: Collection[int]) -> list[LockedLe
     )
 
 
+async def lock_found_learners(work: UnitOfWork, found: str, *args: object) -> list[int]:
+    """Lock the people whom a query finds, as `learner_id`, and return their IDs in order.
+
+    `found` has the tenant as `$1`. What it saw may be otherwise once they are locked: whoever acts on it looks again.
+    """
+    await share_rules(work)
+    locked: list[int] = await work.sql.values(
+        f"SELECT id FROM learner WHERE tenant_id = $1 AND id = ANY (ARRAY(SELECT learner_id FROM ({found}) found))"
+        " ORDER BY id FOR NO KEY UPDATE",
+        work.tenant_id,
+        *args,
+    )
+    return locked
+
+
 async def lock_idle_learners(work: UnitOfWork, ids: Collection[int]) -> list[int]:
     """Lock those of these people whom nobody else has locked, and return their IDs; waits for nobody."""
     await share_rules(work)
