@@ -108,7 +108,7 @@ async def _enroll(
     await add_members(work, new, [rule_id] * len(new))
     entering = set(new) if are_added and new and await _is_active(work, rule_id) else set()
     # Their evaluation or their turn in a backfill is still to come and will find members: so they enter here.
-    await enroll_in_targets(work, sorted(entering), [rule_id] * len(entering), [rule_id])
+    await enroll_in_targets(work, sorted(entering), [rule_id] * len(entering), unused_rule_ids=[rule_id])
     missing = [
         (one.learner_id, one.content_id) for one in due if one.content_id is not None and one.learner_id not in entering
     ]

@@ -18,7 +18,13 @@ from domain.people.queries.learners import (
     load_learners_by_id,
     visible_to,
 )
-from domain.people.queries.locks import LockedLearner, lock_found_learners, lock_idle_learners, lock_learners
+from domain.people.queries.locks import (
+    LockedLearner,
+    lock_found_learners,
+    lock_idle_learners,
+    lock_learners,
+    lock_learners_left,
+)
 from domain.people.queries.places import (
     PlaceRow,
     find_place,
@@ -54,6 +60,7 @@ __all__ = [
     "lock_found_learners",
     "lock_idle_learners",
     "lock_learners",
+    "lock_learners_left",
     "resolve_learner",
     "resolve_learners",
     "resolve_places",
