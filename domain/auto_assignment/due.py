@@ -28,16 +28,20 @@ def _met(*, after: str, until: str | None = None) -> str:
     return matching(hits_of_rules("SELECT $2::bigint", after=after, until=until))
 
 
+#: Looked up person by person, as everything else here: joined, all members of the rule and all that it ever gave could
+#: be read for every chunk.
+_MEMBERSHIP = "SELECT rule_id, since_at FROM rule_member WHERE learner_id = m.learner_id AND rule_id = $2 LIMIT 1"
+
+
 def _due(met: str, *, targets: str) -> str:
     """Return what those who meet rule `$2` lack of the targets in array `targets` (null for all of them)."""
     return f"""
 SELECT m.learner_id, g.content_id, k.rule_id IS NOT NULL AS is_member
   FROM ({met}) m
-  LEFT JOIN rule_member k ON k.learner_id = m.learner_id AND k.rule_id = $2
+  LEFT JOIN LATERAL ({_MEMBERSHIP}) k ON true
   LEFT JOIN LATERAL (
     SELECT t.content_id FROM rule_target t
       LEFT JOIN enrollment e ON e.learner_id = m.learner_id AND e.content_id = t.content_id
-      -- Looked up one by one: as NOT EXISTS, all that the rule ever gave would be read for every chunk.
       LEFT JOIN LATERAL (
         SELECT r.id FROM enrollment_reason r WHERE r.enrollment_id = e.id AND r.rule_id = $2 LIMIT 1) given ON true
       LEFT JOIN LATERAL (
@@ -56,7 +60,7 @@ def _new(met: str) -> str:
     """Return who meets rule `$2` and is no member."""
     return f"""
 SELECT m.learner_id FROM ({met}) m
-  LEFT JOIN rule_member k ON k.learner_id = m.learner_id AND k.rule_id = $2
+  LEFT JOIN LATERAL ({_MEMBERSHIP}) k ON true
  WHERE k.rule_id IS NULL
 """
 
