@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import uvloop
 
-from bench import backfill, evaluation, importing, memory, mutation
+from bench import backfill, evaluation, importing, memory, mutation, preview, reevaluation, revoke
 from bench.database import Addresses, Connection, database_of_run
 from bench.report import Figure, print_json, print_table
 from bench.size import SIZES, Size
@@ -22,7 +22,10 @@ MEASURES: dict[str, Measure] = {
     "evaluation": evaluation.measure,
     "mutation": mutation.measure,
     "backfill": backfill.measure,
+    "revoke": revoke.measure,
+    "preview": preview.measure,
     "import": importing.measure,
+    "re-evaluation": reevaluation.measure,
     "memory": memory.measure,
 }
 

@@ -11,6 +11,7 @@ from bench.copies import Copies
 from bench.database import Addresses, Connection, settle, without_indexes
 from bench.report import Figure, Spread
 from bench.size import Size
+from bench.turns import Turns
 from bench.world import Company, found_company, watched_value
 from domain.auto_assignment.condition_input import ConditionInput
 from domain.auto_assignment.conditions import ConditionKind, RefOperator
@@ -18,10 +19,8 @@ from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
 from domain.auto_assignment.rule_editing import RuleDraft, RuleSaved, create_rule
 from domain.content.queries import ContentKey
 from domain.foundation import clock
-from domain.foundation.background import Job, run_job
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import UnitOfWork, perform
-from domain.reactions import CHUNKS
 
 NAME = "backfill"
 LEAST_SHARE = 0.5
@@ -38,15 +37,13 @@ async def measure(owner: Connection, addresses: Addresses, size: Size) -> list[F
     begin = perf_counter()
     saved = await create(company, "Three in ten")
     creation = perf_counter() - begin
-    assert saved.backfill_id is not None
     copies = Copies(owner, WRITTEN)
     await copies.make()
     await settle(owner)
     await owner.execute("CHECKPOINT")
-    turns = _Turns(copies, saved.rule_id)
-    await turns.run(company.tenant_id, saved.backfill_id)
+    chunks = await _run(company, copies, saved)
     await copies.drop()
-    return _figures(turns.chunks, creation, copies)
+    return _figures(chunks, creation, copies)
 
 
 async def create(company: Company, name: str) -> RuleSaved:
@@ -72,36 +69,21 @@ async def create(company: Company, name: str) -> RuleSaved:
     return (await perform(company.admin, clock.now(), "createRule", act)).result
 
 
-class _Turns:
-    """Runs the job; before each chunk, and after the last, the floor of the one before has its turn."""
+async def _run(company: Company, copies: Copies, saved: RuleSaved) -> list[float]:
+    """Run the backfill of a rule by turns with writing its rows again; return the seconds of each chunk."""
 
-    def __init__(self, copies: Copies, rule_id: int) -> None:
-        self._copies = copies
-        self._rule_id = rule_id
-        self._learners_done = 0
-        self._begin = 0.0
-        #: Seconds that each chunk took, its commit included.
-        self.chunks: list[float] = []
+    async def write_again(after: int, until: int) -> None:
+        # Members have no number of their own.
+        members = f"rule_id = {saved.rule_id} AND learner_id > {after} AND learner_id <= {until}"
+        last_ids = await copies.last_ids()
+        await copies.write_again(
+            {"rule_member": members, **{table: f"id > {last_id}" for table, last_id in last_ids.items()}}
+        )
 
-    async def run(self, tenant_id: int, job_id: int) -> None:
-        """Run the job to its end."""
-        self._begin = perf_counter()
-        await run_job(tenant_id, job_id, {**CHUNKS, JobKind.RULE_BACKFILL: self._chunk}, clock.now)
-
-    async def _chunk(self, work: UnitOfWork, job: Job) -> bool:
-        learners_done = job.progress.get("after", 0)
-        if learners_done > self._learners_done:
-            self.chunks.append(perf_counter() - self._begin)
-            await self._copies.write_again(await self._written(learners_done))
-            self._learners_done = learners_done
-            self._begin = perf_counter()
-        return await CHUNKS[JobKind.RULE_BACKFILL](work, job)
-
-    async def _written(self, learners_done: int) -> dict[str, str]:
-        """Return which rows the last chunk has written; members have no number of their own."""
-        members = f"rule_id = {self._rule_id} AND learner_id > {self._learners_done} AND learner_id <= {learners_done}"
-        last_ids = await self._copies.last_ids()
-        return {"rule_member": members, **{table: f"id > {last_id}" for table, last_id in last_ids.items()}}
+    assert saved.backfill_id is not None
+    turns = Turns(JobKind.RULE_BACKFILL, write_again)
+    await turns.run(company.tenant_id, saved.backfill_id)
+    return turns.chunks
 
 
 def _figures(chunks: list[float], creation: float, copies: Copies) -> list[Figure]:

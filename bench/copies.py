@@ -37,16 +37,37 @@ class Copies:
             if table != "rule_member"
         }
 
-    async def write_again(self, new_rows: Mapping[str, str]) -> None:
-        """Insert the rows that satisfy the condition of their table, in one transaction."""
+    async def catch_up(self) -> None:
+        """Insert what is new without counting it."""
+        for table, last_id in (await self.last_ids()).items():
+            await self._insert(table, f"id > {last_id}")
+
+    async def write_again(
+        self, new_rows: Mapping[str, str], changes: Mapping[str, tuple[str, Sequence[int]]] | None = None
+    ) -> None:
+        """Insert the rows that satisfy the condition of their table, and change rows by ID, in one transaction.
+
+        `changes` has for each table what is set, and the IDs.
+        """
         begin = perf_counter()
         async with self._owner.transaction():
+            for table, (assignments, ids) in (changes or {}).items():
+                tag = await self._owner.execute(
+                    f"UPDATE {PREFIX}{table} SET {assignments} WHERE id = ANY ($1::bigint[])", ids
+                )
+                self.counts[table] += _count(tag)
             for table, condition in new_rows.items():
                 self.counts[table] += await self._insert(table, condition)
         self.seconds += perf_counter() - begin
 
     async def _insert(self, table: str, condition: str) -> int:
-        tag = await self._owner.execute(
-            f"INSERT INTO {PREFIX}{table} OVERRIDING SYSTEM VALUE SELECT * FROM {table} WHERE {condition}"
+        return _count(
+            await self._owner.execute(
+                f"INSERT INTO {PREFIX}{table} OVERRIDING SYSTEM VALUE SELECT * FROM {table} WHERE {condition}"
+            )
         )
-        return int(tag.rpartition(" ")[2])
+
+
+def _count(tag: str) -> int:
+    """Return the number of rows that a command says it has written."""
+    return int(tag.rpartition(" ")[2])

@@ -17,6 +17,11 @@ class Size:
     requests: int
     backfill_learners: int
     imported_learners: int
+    previewed_learners: int
+    #: Learners of the tenant; three in ten lose what a rule gave.
+    revoked_learners: int
+    reevaluated_learners: int
+    most_reevaluated_rules: int
 
 
 SIZES = {
@@ -28,6 +33,10 @@ SIZES = {
         requests=400,
         backfill_learners=20_000,
         imported_learners=2_000,
+        previewed_learners=50_000,
+        revoked_learners=20_000,
+        reevaluated_learners=3_000,
+        most_reevaluated_rules=5_000,
     ),
     "full": Size(
         name="full",
@@ -37,5 +46,9 @@ SIZES = {
         requests=1_600,
         backfill_learners=1_000_000,
         imported_learners=20_000,
+        previewed_learners=1_000_000,
+        revoked_learners=400_000,
+        reevaluated_learners=100_000,
+        most_reevaluated_rules=5_000,
     ),
 }

@@ -5,7 +5,7 @@ leaving rule takes is given back by the others that are still met (spec 3.7, 3.8
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from domain.auto_assignment.models import UnmetPolicy
@@ -23,9 +23,10 @@ class Difference:
     learner_id: int
     rule_id: int
     is_met: bool
-    rule_name: str
     when_unmet: str
     is_preparing: bool
+    #: Whether the rule has enrolled anybody yet.
+    has_enrolled: bool
 
 
 async def apply_differences(work: UnitOfWork, differences: Sequence[Difference]) -> None:
@@ -35,37 +36,39 @@ async def apply_differences(work: UnitOfWork, differences: Sequence[Difference])
     entered = [one for one in differences if one.is_met]
     left = [one for one in differences if not one.is_met]
     work.collects_rule_actions = True
-    await _forget_members(work, left)
-    await add_members(work, [one.learner_id for one in entered], [one.rule_id for one in entered])
+    await _store_members(work, left, entered)
     ended = await _leave(work, left)
     await _give_back(work, ended, differences)
     await _enter(work, [one for one in entered if not one.is_preparing])
     work.collects_rule_actions = False
 
 
+_ADD_MEMBERS = """
+INSERT INTO rule_member (learner_id, rule_id, tenant_id, since_at)
+SELECT learner_id, rule_id, $3, $4 FROM unnest($1::bigint[], $2::bigint[]) AS t (learner_id, rule_id)
+"""
+
+
 async def add_members(work: UnitOfWork, learner_ids: Sequence[int], rule_ids: Sequence[int]) -> None:
-    """Store that each learner meets the rule beside it."""
+    """Store that each learner meets the rule beside it; they have to be locked, and no members yet."""
     if learner_ids:
-        await work.sql.execute(
-            "INSERT INTO rule_member (learner_id, rule_id, tenant_id, since_at)"
-            " SELECT learner_id, rule_id, $3, $4 FROM unnest($1::bigint[], $2::bigint[]) AS t (learner_id, rule_id)"
-            " ON CONFLICT DO NOTHING",
-            list(learner_ids),
-            list(rule_ids),
-            work.tenant_id,
-            work.now,
-        )
+        await work.sql.execute(_ADD_MEMBERS, list(learner_ids), list(rule_ids), work.tenant_id, work.now)
 
 
-async def _forget_members(work: UnitOfWork, left: Sequence[Difference]) -> None:
-    if left:
-        await work.sql.execute(
-            "DELETE FROM rule_member m USING unnest($1::bigint[], $2::bigint[]) AS t (learner_id, rule_id)"
-            " WHERE m.learner_id = t.learner_id AND m.rule_id = t.rule_id AND m.tenant_id = $3",
-            [one.learner_id for one in left],
-            [one.rule_id for one in left],
-            work.tenant_id,
-        )
+async def _store_members(work: UnitOfWork, left: Sequence[Difference], entered: Sequence[Difference]) -> None:
+    """Forget who left and add who entered, in one statement: most changes of a fact do both."""
+    await work.sql.execute(
+        "WITH gone AS ("
+        "  DELETE FROM rule_member m USING unnest($5::bigint[], $6::bigint[]) AS t (learner_id, rule_id)"
+        "   WHERE m.learner_id = t.learner_id AND m.rule_id = t.rule_id AND m.tenant_id = $3)"
+        f" {_ADD_MEMBERS}",
+        [one.learner_id for one in entered],
+        [one.rule_id for one in entered],
+        work.tenant_id,
+        work.now,
+        [one.learner_id for one in left],
+        [one.rule_id for one in left],
+    )
 
 
 _LEAVING = """
@@ -168,7 +171,6 @@ async def _give_back(work: UnitOfWork, ended: Sequence[EndedReason], differences
 
 
 async def _enter(work: UnitOfWork, entered: Sequence[Difference]) -> None:
-    names: dict[int, str] = {one.rule_id: one.rule_name for one in entered}
     people: dict[int, list[int]] = defaultdict(list)
     for one in entered:
         people[one.rule_id].append(one.learner_id)
@@ -176,14 +178,17 @@ async def _enter(work: UnitOfWork, entered: Sequence[Difference]) -> None:
         work,
         [learner_id for learner_ids in people.values() for learner_id in learner_ids],
         [rule_id for rule_id, learner_ids in people.items() for _ in learner_ids],
-        list(names),
+        unused_rule_ids={one.rule_id for one in entered if not one.has_enrolled},
     )
 
 
 async def enroll_in_targets(
-    work: UnitOfWork, learner_ids: Sequence[int], rule_ids: Sequence[int], distinct_rule_ids: Sequence[int]
+    work: UnitOfWork, learner_ids: Sequence[int], rule_ids: Sequence[int], *, unused_rule_ids: Collection[int]
 ) -> None:
-    """Enroll each learner in every target of the rule beside it; SQL brings people and targets together."""
+    """Enroll each learner in every target of the rule beside it; SQL brings people and targets together.
+
+    `unused_rule_ids` are those of the rules that may have enrolled nobody so far.
+    """
     if not learner_ids:
         return
     await grant_wanted(
@@ -197,7 +202,7 @@ async def enroll_in_targets(
         ),
         writes_facts=False,
     )
-    await _mark_used(work, distinct_rule_ids)
+    await _mark_used(work, unused_rule_ids)
 
 
 async def enroll_in_contents(work: UnitOfWork, rule_id: int, places: Sequence[tuple[int, int]]) -> None:
@@ -218,8 +223,10 @@ async def enroll_in_contents(work: UnitOfWork, rule_id: int, places: Sequence[tu
     await _mark_used(work, [rule_id])
 
 
-async def _mark_used(work: UnitOfWork, rule_ids: Sequence[int]) -> None:
+async def _mark_used(work: UnitOfWork, rule_ids: Collection[int]) -> None:
     """Note that rules have enrolled somebody, which fixes most of them; after the first time it costs a look."""
+    if not rule_ids:
+        return
     used = await work.sql.fetch(
         "UPDATE rule SET has_enrolled = true, version = version + 1"
         " WHERE id IN (SELECT id FROM rule WHERE id = ANY ($1::bigint[]) AND tenant_id = $2 AND NOT has_enrolled"

@@ -1,72 +1,38 @@
 """Backfill and preparation of one rule: who meets it already is enrolled, or only becomes a member.
 
-Below 100 people it is done in the transaction that asks; from 100 on by a job, in chunks of learner IDs. A chunk locks
-the people it has found and looks again, so it never works on facts that somebody is just changing.
+Below 100 people it is done in the transaction that asks; from 100 on by a job, in chunks of learner IDs.
 
 A backfill enrolls in every target in which the rule has never enrolled the learner, except where somebody has
 unenrolled them by hand since they meet the rule and the content is a target (spec 3.10). So it may run again and again.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 
 from domain.auto_assignment.applying import add_members, enroll_in_contents, enroll_in_targets
-from domain.auto_assignment.matching import hits_of_rules, matching
+from domain.auto_assignment.due import (
+    MET_IN_RANGE,
+    NEW_IN_RANGE,
+    count_due,
+    count_new,
+    find_due,
+    find_new,
+    find_some_due,
+    find_some_new,
+    is_unused,
+)
 from domain.auto_assignment.models import RuleState
 from domain.foundation.background import BACKGROUND_THRESHOLD, Job, create_job
 from domain.foundation.change_feed import ObjectType, record_changes
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import UnitOfWork
-from domain.people.queries import lock_learners
+from domain.people.queries import lock_found_learners, lock_learners
 
 #: Learner IDs that one chunk looks at, at first and at most. The first one is small: in a new database the planner
 #: knows nothing before it, and statistics are taken after it.
 FIRST_CHUNK = 200
 CHUNK = 20_000
 #: People that a chunk should find. More would keep changes of their facts waiting for their locks, at the same rate.
-FOUND = range(500, 2_000)
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A learner who meets the rule, a target that they are to be enrolled in, and whether they are a member already.
-
-    No content: there is nothing to enroll them in, but they are no member yet.
-    """
-
-    learner_id: int
-    content_id: int | None
-    is_member: bool
-
-
-def _due(*, after: str | None = None, until: str | None = None) -> str:
-    """Return who meets rule `$2` and what they lack of the targets `$3` (null for all of them)."""
-    return f"""
-SELECT m.learner_id, g.content_id, k.rule_id IS NOT NULL AS is_member
-  FROM ({matching(hits_of_rules("SELECT $2::bigint", after=after, until=until))}) m
-  LEFT JOIN rule_member k ON k.learner_id = m.learner_id AND k.rule_id = $2
-  LEFT JOIN LATERAL (
-    SELECT t.content_id FROM rule_target t
-      LEFT JOIN enrollment e ON e.learner_id = m.learner_id AND e.content_id = t.content_id
-      -- Looked up one by one: as NOT EXISTS, all that the rule ever gave would be read for every chunk.
-      LEFT JOIN LATERAL (
-        SELECT r.id FROM enrollment_reason r WHERE r.enrollment_id = e.id AND r.rule_id = $2 LIMIT 1) given ON true
-      LEFT JOIN LATERAL (
-        SELECT a.id FROM content_action a
-         WHERE e.id IS NOT NULL AND k.rule_id IS NOT NULL
-           AND a.tenant_id = $1 AND a.learner_id = m.learner_id AND a.content_id = t.content_id
-           AND a.action = 'UNENROLLED' AND a.source IN ('MANAGER', 'INTEGRATION', 'LEARNER')
-           AND a.recorded_at >= greatest(k.since_at, t.added_at) LIMIT 1) taken ON true
-     WHERE t.rule_id = $2 AND ($3::bigint[] IS NULL OR t.content_id = ANY ($3))
-       AND given.id IS NULL AND taken.id IS NULL) g ON true
- WHERE g.content_id IS NOT NULL OR k.rule_id IS NULL
-"""
-
-
-_DUE = _due()
-_DUE_IN_RANGE = _due(after="$4", until="$5")
-_COUNT_DUE = f"SELECT count(DISTINCT learner_id) FROM ({_DUE}) due WHERE content_id IS NOT NULL"
-_COUNT_NEW_MEMBERS = f"SELECT count(DISTINCT learner_id) FROM ({_DUE}) due WHERE NOT is_member"
+FOUND = range(1_000, 2_000)
 
 
 async def begin_backfill(
@@ -82,11 +48,19 @@ async def begin_backfill(
     The rules have to be locked. `are_added` tells that the rule gave other contents before.
     """
     subject = (ObjectType.RULE, rule_id, rule_name)
-    learner_ids = await _first_due(work, rule_id, content_ids, "content_id IS NOT NULL OR NOT is_member")
+
+    async def find(after: int, until: int) -> list[int]:
+        return await find_some_due(work, rule_id, content_ids, after, until, enough=BACKGROUND_THRESHOLD)
+
+    learner_ids = await _first_people(work, find)
     if len(learner_ids) >= BACKGROUND_THRESHOLD:
-        scope = None if content_ids is None else list(content_ids)
-        progress = {"content_ids": scope, "are_added": are_added}
+        progress = {
+            "content_ids": None if content_ids is None else list(content_ids),
+            "are_added": are_added,
+            "is_unused": await is_unused(work, rule_id),
+        }
         return await create_job(work, JobKind.RULE_BACKFILL, subject=subject, progress=progress)
+    await lock_learners(work, learner_ids)
     count = await _enroll(work, rule_id, content_ids, learner_ids, are_added=are_added)
     return await create_job(work, JobKind.RULE_BACKFILL, subject=subject, finished_with=count)
 
@@ -96,7 +70,11 @@ async def begin_preparation(work: UnitOfWork, rule_id: int, rule_name: str) -> i
 
     The rules have to be locked.
     """
-    learner_ids = await _first_due(work, rule_id, None, "NOT is_member")
+
+    async def find(after: int, until: int) -> list[int]:
+        return await find_some_new(work, rule_id, after, until, enough=BACKGROUND_THRESHOLD)
+
+    learner_ids = await _first_people(work, find)
     if len(learner_ids) >= BACKGROUND_THRESHOLD:
         await set_state(work, rule_id, RuleState.PREPARING)
         return await create_job(work, JobKind.RULE_PREPARATION, subject=(ObjectType.RULE, rule_id, rule_name))
@@ -105,7 +83,7 @@ async def begin_preparation(work: UnitOfWork, rule_id: int, rule_name: str) -> i
     return None
 
 
-async def _first_due(work: UnitOfWork, rule_id: int, content_ids: Sequence[int] | None, what: str) -> list[int]:
+async def _first_people(work: UnitOfWork, find: Callable[[int, int], Awaitable[list[int]]]) -> list[int]:
     """Return everybody to work on, or 100 of them and more: enough to know that it is a job.
 
     In growing ranges of learners, as the rules are locked meanwhile and most rules have found enough in the first.
@@ -116,18 +94,7 @@ async def _first_due(work: UnitOfWork, rule_id: int, content_ids: Sequence[int] 
         until = await _last_of_range(work, after, size)
         if until is None:
             break
-        found.update(
-            await work.sql.values(
-                f"SELECT DISTINCT learner_id FROM (SELECT * FROM ({_DUE_IN_RANGE}) due WHERE {what} LIMIT $6) enough",
-                work.tenant_id,
-                rule_id,
-                None if content_ids is None else list(content_ids),
-                after,
-                until,
-                # A learner comes once for every target, of which there are 100 at most.
-                BACKGROUND_THRESHOLD * 100,
-            )
-        )
+        found.update(await find(after, until))
         after, size = until, 4 * size
     return sorted(found)
 
@@ -135,15 +102,13 @@ async def _first_due(work: UnitOfWork, rule_id: int, content_ids: Sequence[int] 
 async def _enroll(
     work: UnitOfWork, rule_id: int, content_ids: Sequence[int] | None, learner_ids: Sequence[int], *, are_added: bool
 ) -> int:
-    """Enroll these learners in what they lack; return how many got something."""
-    if not learner_ids:
-        return 0
-    due = await _locked_due(work, rule_id, content_ids, learner_ids, min(learner_ids) - 1, max(learner_ids))
+    """Enroll these learners, who are locked, in what they lack; return how many got something."""
+    due = await find_due(work, rule_id, content_ids, learner_ids)
     new = sorted({one.learner_id for one in due if not one.is_member})
     await add_members(work, new, [rule_id] * len(new))
     entering = set(new) if are_added and new and await _is_active(work, rule_id) else set()
     # Their evaluation or their turn in a backfill is still to come and will find members: so they enter here.
-    await enroll_in_targets(work, sorted(entering), [rule_id] * len(entering), [rule_id])
+    await enroll_in_targets(work, sorted(entering), [rule_id] * len(entering), unused_rule_ids=[rule_id])
     missing = [
         (one.learner_id, one.content_id) for one in due if one.content_id is not None and one.learner_id not in entering
     ]
@@ -161,16 +126,21 @@ async def _is_active(work: UnitOfWork, rule_id: int) -> bool:
 
 async def backfill_chunk(work: UnitOfWork, job: Job) -> bool:
     """Enroll the next people of a RULE_BACKFILL."""
+    rule_id = job.subject_id
+    assert rule_id is not None
     scope: list[int] | None = job.progress.get("content_ids")
-    assert job.subject_id is not None
-    await _count(work, job, _COUNT_DUE, scope)
+    if _is_to_be_counted(job):
+        rest = await count_due(
+            work, rule_id, scope, job.progress["after"], is_unused=job.progress.get("is_unused", False)
+        )
+        job.total_count = job.processed_count + rest
     chunk = await _next_range(work, job)
     if chunk is None:
         return True
-    due = await work.sql.rows(Due, _DUE_IN_RANGE, work.tenant_id, job.subject_id, scope, *chunk)
-    found = sorted({one.learner_id for one in due})
-    count = await _enroll(work, job.subject_id, scope, found, are_added=job.progress.get("are_added", False))
-    _advance(job, chunk[1], count, len(found))
+    # Everybody who meets the rule: looking up first what they lack costs more than locking those who lack nothing.
+    locked = await lock_found_learners(work, MET_IN_RANGE, rule_id, *chunk)
+    count = await _enroll(work, rule_id, scope, locked, are_added=job.progress.get("are_added", False))
+    _advance(job, chunk[1], count, len(locked))
     return False
 
 
@@ -178,16 +148,16 @@ async def preparation_chunk(work: UnitOfWork, job: Job) -> bool:
     """Make members of the next people of a RULE_PREPARATION; with the last, the rule becomes ACTIVE."""
     rule_id = job.subject_id
     assert rule_id is not None
-    await _count(work, job, _COUNT_NEW_MEMBERS, None)
+    if _is_to_be_counted(job):
+        job.total_count = job.processed_count + await count_new(work, rule_id, job.progress["after"])
     chunk = await _next_range(work, job)
     if chunk is None:
         await set_state(work, rule_id, RuleState.ACTIVE)
         return True
-    due = await work.sql.rows(Due, _DUE_IN_RANGE, work.tenant_id, rule_id, None, *chunk)
-    found = sorted({one.learner_id for one in due if not one.is_member})
-    new = {one.learner_id for one in await _locked_due(work, rule_id, None, found, *chunk) if not one.is_member}
-    await add_members(work, sorted(new), [rule_id] * len(new))
-    _advance(job, chunk[1], len(new), len(found))
+    locked = await lock_found_learners(work, NEW_IN_RANGE, rule_id, *chunk)
+    new = await find_new(work, rule_id, locked)
+    await add_members(work, new, [rule_id] * len(new))
+    _advance(job, chunk[1], len(new), len(locked))
     return False
 
 
@@ -203,11 +173,9 @@ async def set_state(work: UnitOfWork, rule_id: int, state: RuleState) -> None:
     await record_changes(work, ObjectType.RULE, [(row["id"], row["version"]) for row in changed])
 
 
-async def _count(work: UnitOfWork, job: Job, count: str, scope: list[int] | None) -> None:
-    """Count who is to be worked on, after the first chunk."""
-    if job.total_count is None and "after" in job.progress:
-        rest: int = await work.sql.value(count, work.tenant_id, job.subject_id, scope)
-        job.total_count = job.processed_count + rest
+def _is_to_be_counted(job: Job) -> bool:
+    """Tell whether it is time to count who is to be worked on: after the first chunk."""
+    return job.total_count is None and "after" in job.progress
 
 
 async def _next_range(work: UnitOfWork, job: Job) -> tuple[int, int] | None:
@@ -243,21 +211,3 @@ def _advance(job: Job, until: int, count: int, found: int) -> None:
     job.processed_count += count
     if job.total_count is not None:
         job.total_count = max(job.total_count, job.processed_count)
-
-
-async def _locked_due(
-    work: UnitOfWork,
-    rule_id: int,
-    content_ids: Sequence[int] | None,
-    learner_ids: Sequence[int],
-    after: int,
-    until: int,
-) -> list[Due]:
-    """Lock these learners and return what they lack, on a fresh snapshot: what changed meanwhile counts."""
-    if not learner_ids:
-        return []
-    await lock_learners(work, learner_ids)
-    scope = None if content_ids is None else list(content_ids)
-    again = await work.sql.rows(Due, _DUE_IN_RANGE, work.tenant_id, rule_id, scope, after, until)
-    locked = set(learner_ids)
-    return [one for one in again if one.learner_id in locked]

@@ -13,7 +13,7 @@ from domain.foundation.background import BACKGROUND_THRESHOLD, Job, create_job
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.events import Fact, FactsChanged, LearnerBecameActive, LearnerBecameInactive
-from domain.people.queries import lock_learners
+from domain.people.queries import lock_learners, lock_learners_left
 
 #: Learners that one transaction of a re-evaluation looks at.
 CHUNK = 1_000
@@ -49,8 +49,8 @@ known_fact AS MATERIALIZED (
   SELECT f.learner_id, f.kind, f.key, f.value FROM fact f
    WHERE f.tenant_id = $1 AND f.learner_id = ANY (ARRAY(SELECT DISTINCT learner_id FROM pair))),
 met AS MATERIALIZED ({matching})
-SELECT p.learner_id, p.rule_id, met.rule_id IS NOT NULL AS is_met, r.name AS rule_name, r.when_unmet,
-       r.state = 'PREPARING' AS is_preparing
+SELECT p.learner_id, p.rule_id, met.rule_id IS NOT NULL AS is_met, r.when_unmet, r.state = 'PREPARING' AS is_preparing,
+       r.has_enrolled
   FROM pair p JOIN rule r ON r.id = p.rule_id AND r.state <> 'DELETED'
   LEFT JOIN met ON met.learner_id = p.learner_id AND met.rule_id = p.rule_id
   LEFT JOIN rule_member m ON m.learner_id = p.learner_id AND m.rule_id = p.rule_id
@@ -95,9 +95,9 @@ async def reevaluate_rules(
     if len(learner_ids) >= BACKGROUND_THRESHOLD and not work.evaluates_at_once:
         await _evaluate_later(work, learner_ids)
         return
-    # The change has locked them already, which costs nothing here; without the lock two changes of one learner could
-    # each miss what the other did.
-    await lock_learners(work, learner_ids)
+    # Usually the change has locked them already; without the lock two changes of one learner could each miss what the
+    # other did.
+    await lock_learners_left(work, learner_ids)
     differences: list[Difference] = []
     if changes.facts:
         tokens = [(learner_id, fact) for learner_id, facts in changes.facts.items() for fact in facts]

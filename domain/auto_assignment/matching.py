@@ -16,7 +16,7 @@ _MATCH = """
 SELECT b.learner_id, b.rule_id
   FROM (SELECT learner_id, rule_id, bit_or(bit) AS bits FROM ({hits}) h GROUP BY learner_id, rule_id) b
   JOIN rule r ON r.id = b.rule_id AND rule_holds(r.match, b.bits, r.negative_mask, r.full_mask)
-  JOIN learner l ON l.id = b.learner_id AND l.is_active
+ WHERE NOT EXISTS (SELECT 1 FROM learner l WHERE l.id = b.learner_id AND NOT l.is_active)
 """
 
 #: Hits of the pairs (learner_id, rule_id) in `pair`, out of the facts in `known_fact`; a pair without a hit has bit 0.

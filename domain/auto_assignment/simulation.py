@@ -155,7 +155,9 @@ async def _suppose(work: UnitOfWork, learner_id: int, facts: SupposedFacts) -> N
 
 async def _facts(work: UnitOfWork, learner_id: int) -> set[Fact]:
     rows = await work.sql.fetch(
-        "SELECT kind, key, value FROM fact WHERE tenant_id = $1 AND learner_id = $2", work.tenant_id, learner_id
+        "SELECT kind, key, value FROM fact WHERE tenant_id = $1 AND learner_id = $2 AND value IS NOT NULL",
+        work.tenant_id,
+        learner_id,
     )
     return {Fact(FactKind(row["kind"]), row["key"], row["value"]) for row in rows}
 

@@ -6,6 +6,7 @@ access was there already (spec 3.7). A path brings its mandatory courses along.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from domain.enrollments.path_status import refresh_path_status
 from domain.enrollments.status_facts import StatusFactChange, record_status_facts
@@ -44,45 +45,63 @@ FIRST_ARGUMENT = 7
 
 _GRANT = """
 WITH wanted AS MATERIALIZED ({wanted}),
-opened AS (
-  INSERT INTO enrollment AS e (tenant_id, learner_id, content_id, status, is_active, is_waitlisted, progress_percent,
-                               lessons_done, attempt, enrolled_at, version)
+-- As it is before this statement. The learners are locked, so nobody else makes or changes an enrollment or a reason of
+-- theirs meanwhile: what is not there is new, and needs no look for conflicts.
+place AS MATERIALIZED (
+  SELECT w.learner_id, w.content_id, e.id, e.status, e.is_active
+    FROM (SELECT DISTINCT learner_id, content_id FROM wanted) w
+    LEFT JOIN enrollment e ON e.learner_id = w.learner_id AND e.content_id = w.content_id),
+made AS (
+  INSERT INTO enrollment (tenant_id, learner_id, content_id, status, is_active, is_waitlisted, progress_percent,
+                          lessons_done, attempt, enrolled_at, version)
   SELECT $1, learner_id, content_id, 'NOT_STARTED', true, false, 0, 0, 1, $2, 1
-    FROM (SELECT DISTINCT learner_id, content_id FROM wanted ORDER BY learner_id, content_id) place
-  ON CONFLICT (learner_id, content_id)
-    DO UPDATE SET is_active = true, is_waitlisted = false, waiting_source = NULL, waiting_number = NULL,
-                  version = e.version + 1,
-                  -- Who has only waited so far is enrolled for the first time.
-                  enrolled_at = CASE WHEN EXISTS (SELECT 1 FROM enrollment_reason r WHERE r.enrollment_id = e.id)
-                                     THEN e.enrolled_at ELSE $2 END
-     WHERE NOT e.is_active
+    FROM place WHERE id IS NULL ORDER BY learner_id, content_id
+  RETURNING id, learner_id, content_id, status, version),
+opened_again AS (
+  UPDATE enrollment e SET is_active = true, is_waitlisted = false, waiting_source = NULL, waiting_number = NULL,
+         version = e.version + 1,
+         -- Who has only waited so far is enrolled for the first time.
+         enrolled_at = CASE WHEN EXISTS (SELECT 1 FROM enrollment_reason r WHERE r.enrollment_id = e.id)
+                            THEN e.enrolled_at ELSE $2 END
+    FROM place p WHERE e.id = p.id AND NOT p.is_active
   RETURNING e.id, e.learner_id, e.content_id, e.status, e.version),
--- The enrollment as it was before this statement, or as it was just opened.
+opened AS (SELECT * FROM made UNION ALL SELECT * FROM opened_again),
 held AS MATERIALIZED (
   SELECT w.*, CASE WHEN w.source = 'AUTO_ENROLLMENT' THEN w.rule_id END AS own_rule_id,
-         CASE WHEN w.source = 'MANDATORY_TASK' THEN w.task_id END AS own_task_id,
-         coalesce(o.id, e.id) AS enrollment_id, o.id IS NOT NULL AS begins, coalesce(o.status, e.status) AS status,
+         CASE WHEN w.source = 'MANDATORY_TASK' THEN w.task_id END AS own_task_id, p.id AS known_id,
+         coalesce(o.id, p.id) AS enrollment_id, o.id IS NOT NULL AS begins, coalesce(o.status, p.status) AS status,
          -- A rule's own reason is logged in any case: what a path brings beside it begins nothing.
          row_number() OVER (PARTITION BY w.learner_id, w.content_id
                                 ORDER BY w.source = 'AUTO_ENROLLMENT' DESC, w.rule_id, w.path_id) AS nth
     FROM wanted w
-    LEFT JOIN opened o ON o.learner_id = w.learner_id AND o.content_id = w.content_id
-    LEFT JOIN enrollment e ON e.learner_id = w.learner_id AND e.content_id = w.content_id),
+    JOIN place p ON p.learner_id = w.learner_id AND p.content_id = w.content_id
+    LEFT JOIN opened o ON o.learner_id = w.learner_id AND o.content_id = w.content_id),
+cause AS MATERIALIZED (
+  SELECT DISTINCT ON (h.enrollment_id, h.source, coalesce(h.own_rule_id, h.own_task_id, h.path_id, 0))
+         h.*, known.id AS reason_id, known.is_permanent
+    FROM held h
+    LEFT JOIN LATERAL (
+      SELECT r.id, r.is_permanent FROM enrollment_reason r
+       WHERE r.enrollment_id = h.known_id AND r.source = h.source AND r.until_at IS NULL
+         AND coalesce(r.rule_id, r.task_id, r.path_id, 0) = coalesce(h.own_rule_id, h.own_task_id, h.path_id, 0)
+       LIMIT 1) known ON true),
 given AS (
-  INSERT INTO enrollment_reason AS r (tenant_id, enrollment_id, learner_id, content_id, source, rule_id, rule_name,
+  INSERT INTO enrollment_reason (tenant_id, enrollment_id, learner_id, content_id, source, rule_id, rule_name,
          task_id, path_id, actor_learner_id, actor_service_account_id, is_permanent, since_at)
-  SELECT DISTINCT ON (enrollment_id, source, coalesce(own_rule_id, own_task_id, path_id, 0))
-         $1, enrollment_id, learner_id, content_id, source,
+  SELECT $1, enrollment_id, learner_id, content_id, source,
          own_rule_id, CASE WHEN own_rule_id IS NOT NULL THEN rule_name END, own_task_id, path_id,
          $3::bigint, $4::bigint, false, $2
-    FROM held
-  ON CONFLICT (enrollment_id, source, (coalesce(rule_id, task_id, path_id, 0))) WHERE until_at IS NULL
-    DO UPDATE SET is_permanent = false WHERE r.is_permanent
+    FROM cause WHERE reason_id IS NULL
+  RETURNING enrollment_id),
+-- What was to stay for good because a rule was left is an ordinary reason once the rule is met again.
+given_again AS (
+  UPDATE enrollment_reason r SET is_permanent = false FROM cause c WHERE r.id = c.reason_id AND c.is_permanent
   RETURNING r.enrollment_id),
 joined AS (
   -- No reason given here has an end; `voluntary` gives ends to its own afterwards.
   UPDATE enrollment e SET version = e.version + 1, expires_at = NULL
-   WHERE e.id IN (SELECT enrollment_id FROM given EXCEPT SELECT id FROM opened)
+   WHERE e.id IN ((SELECT enrollment_id FROM given UNION SELECT enrollment_id FROM given_again)
+                  EXCEPT SELECT id FROM opened)
   RETURNING e.id, e.version),
 logged AS (
   INSERT INTO content_action (tenant_id, learner_id, content_id, action, source, rule_id, rule_name, task_id, path_id,
@@ -97,7 +116,10 @@ changed AS (
   SELECT $1, 'ENROLLMENT', id, version, $2 FROM opened
   UNION ALL SELECT $1, 'ENROLLMENT', id, version, $2 FROM joined
   UNION ALL SELECT $1, 'CONTENT_ACTION', id, 1, $2 FROM logged)
-SELECT count(*) AS logged_count, (array_agg(id ORDER BY id))[1:$6::int] AS logged_ids FROM logged
+SELECT (SELECT count(*) FROM logged) AS logged_count,
+       (SELECT (array_agg(id ORDER BY id))[1:$6::int] FROM logged) AS logged_ids,
+       (SELECT jsonb_agg(DISTINCT jsonb_build_array(w.learner_id, w.content_id, w.rule_id, w.rule_name))
+          FROM wanted w JOIN content c ON c.id = w.content_id AND c.kind = 'LEARNING_PATH') AS paths
 """
 
 _PATH_COURSES = """
@@ -134,23 +156,18 @@ async def grant_wanted(
     work: UnitOfWork, wanted: Wanted, *, writes_facts: bool, logged_source: Source | None = None
 ) -> None:
     """Do what `grant` does for grants that SQL tells, so that bulk work never brings them into Python."""
-    await _grant(work, wanted, logged_source)
-    paths = await work.sql.fetch(
-        f"SELECT DISTINCT w.learner_id, w.content_id, w.rule_id, w.rule_name FROM ({_shifted(wanted.sql, 1)}) w"
-        " JOIN content c ON c.id = w.content_id WHERE c.tenant_id = $1 AND c.kind = 'LEARNING_PATH'",
-        work.tenant_id,
-        *wanted.args,
-    )
+    paths = await _grant(work, wanted, logged_source)
     if paths:
         await _grant(work, Wanted(_PATH_COURSES.format(wanted=wanted.sql), wanted.args), None)
     if writes_facts:
         await _write_facts(work, wanted)
     if paths:
-        rules = {(row["learner_id"], row["content_id"]): (row["rule_id"], row["rule_name"]) for row in paths}
+        rules = {(learner_id, path_id): (rule_id, rule_name) for learner_id, path_id, rule_id, rule_name in paths}
         await refresh_path_status(work, list(rules), writes_facts=writes_facts, rules=rules)
 
 
-async def _grant(work: UnitOfWork, wanted: Wanted, logged_source: Source | None) -> None:
+async def _grant(work: UnitOfWork, wanted: Wanted, logged_source: Source | None) -> list[tuple[Any, ...]]:
+    """Give the reasons and return the paths among them: learner, path, and ID and name of the rule if it is one's."""
     record = (
         await work.sql.fetch(
             _GRANT.format(wanted=wanted.sql),
@@ -165,6 +182,7 @@ async def _grant(work: UnitOfWork, wanted: Wanted, logged_source: Source | None)
     )[0]
     if work.collects_rule_actions:
         work.add_rule_actions(record["logged_ids"] or [], record["logged_count"])
+    return record["paths"] or []
 
 
 def _shifted(sql: str, first: int) -> str:

@@ -220,10 +220,16 @@ async def refuse_unsafe_role() -> None:
 
 @asynccontextmanager
 async def writing(tenant_id: int) -> AsyncIterator[Session]:
-    """Open a transaction of one tenant; Tortoise's models used inside belong to it."""
+    """Open a transaction of one tenant; Tortoise's models used inside belong to it.
+
+    Plans are kept: to plan the long statements of rule work anew takes several times as long as to run them for a few
+    people. Whoever writes for many calls `plan_each_time`.
+    """
     async with in_transaction() as transaction:
         session = Session(transaction._connection)
-        await session.connection.execute(f"SET LOCAL app.tenant = '{int(tenant_id)}'")
+        await session.connection.execute(
+            f"SET LOCAL app.tenant = '{int(tenant_id)}'; SET LOCAL plan_cache_mode = force_generic_plan"
+        )
         yield session
 
 

@@ -74,6 +74,8 @@ class UnitOfWork:
     has_new_jobs: bool = False
     #: Whether the rules of the tenant are locked: None, "shared" or "exclusive" (see `domain.foundation.locks`).
     rules_lock: str | None = None
+    #: People whom this transaction has locked.
+    locked_learner_ids: set[int] = field(default_factory=set)
 
     @property
     def tenant_id(self) -> int:

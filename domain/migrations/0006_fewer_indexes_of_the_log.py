@@ -27,6 +27,6 @@ ALTER TABLE content_action_block ALTER COLUMN hours SET NOT NULL, DROP COLUMN ea
 
 
 class Migration(migrations.Migration):
-    dependencies = [("domain", "0004_pages_of_the_log")]
+    dependencies = [("domain", "0005_matching_reads_less")]
 
     operations = [ops.RunSQL(part) for part in (INDEXES, BLOCKS)]

@@ -98,7 +98,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
 
 
 class Migration(migrations.Migration):
-    dependencies = [('domain', '0004_pages_of_the_log')]
+    dependencies = [('domain', '0006_fewer_indexes_of_the_log')]
 
     operations = [
         ops.CreateModel(

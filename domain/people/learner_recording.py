@@ -107,9 +107,11 @@ def _changed_refs(before: LearnerState | None, after: LearnerState) -> list[tupl
 
 
 async def _place_names(work: UnitOfWork, writes: Sequence[LearnerWrite]) -> dict[int, str]:
+    """Return the names of all places of those whose places change."""
     ids = {
         place_id
         for write in writes
+        if write.before is None or write.before.places != write.after.places
         for state in (write.before, write.after)
         if state
         for places in state.places.values()

@@ -1,6 +1,7 @@
 """Looking up and locking everything that changes of people mention, before they are judged one by one."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from domain.foundation.keys import ExternalId, Reference
 from domain.foundation.locks import share_rules
@@ -21,7 +22,17 @@ async def lock_surroundings(work: UnitOfWork, changes: Sequence[LearnerChanges])
     places = await _lock_places(work, named) if named else {}
     emails = {email_key(change.email) for change in changes if not isinstance(change.email, Unset)}
     external_ids = {change.external_id for change in changes if not isinstance(change.external_id, Unset)}
-    owners = await work.sql.fetch(
+    owners = await _owners(work, emails, external_ids) if emails or external_ids else []
+    return Surroundings(
+        places=places,
+        email_owners={row["email_key"]: row["id"] for row in owners if row["email_key"] is not None},
+        external_id_owners={row["external_id"]: row["id"] for row in owners if row["external_id"] is not None},
+    )
+
+
+async def _owners(work: UnitOfWork, emails: Iterable[str | None], external_ids: Iterable[str | None]) -> list[Any]:
+    """Return who has one of these keys, with both of their own."""
+    return await work.sql.fetch(
         """
         SELECT id, email_key, external_id FROM learner WHERE tenant_id = $1 AND email_key = ANY ($2::text[])
         UNION SELECT id, email_key, external_id FROM learner WHERE tenant_id = $1 AND external_id = ANY ($3::text[])
@@ -29,11 +40,6 @@ async def lock_surroundings(work: UnitOfWork, changes: Sequence[LearnerChanges])
         work.tenant_id,
         storable(emails),
         storable(external_ids),
-    )
-    return Surroundings(
-        places=places,
-        email_owners={row["email_key"]: row["id"] for row in owners if row["email_key"] is not None},
-        external_id_owners={row["external_id"]: row["id"] for row in owners if row["external_id"] is not None},
     )
 
 

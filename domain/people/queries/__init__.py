@@ -18,7 +18,13 @@ from domain.people.queries.learners import (
     load_learners_by_id,
     visible_to,
 )
-from domain.people.queries.locks import LockedLearner, lock_idle_learners, lock_learners
+from domain.people.queries.locks import (
+    LockedLearner,
+    lock_found_learners,
+    lock_idle_learners,
+    lock_learners,
+    lock_learners_left,
+)
 from domain.people.queries.places import (
     PlaceRow,
     find_place,
@@ -51,8 +57,10 @@ __all__ = [
     "load_member_counts",
     "load_places_by_id",
     "load_places_by_learner",
+    "lock_found_learners",
     "lock_idle_learners",
     "lock_learners",
+    "lock_learners_left",
     "resolve_learner",
     "resolve_learners",
     "resolve_places",

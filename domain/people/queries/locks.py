@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from domain.foundation.background import BACKGROUND_THRESHOLD
 from domain.foundation.locks import share_rules
 from domain.foundation.unit_of_work import UnitOfWork
 
@@ -31,8 +32,11 @@ async def lock_learners(work: UnitOfWork, ids: Collection[int]) -> list[LockedLe
     Shares the rules first: a change under way has to be seen by every rule that is created meanwhile.
     """
     await share_rules(work)
+    if len(ids) >= BACKGROUND_THRESHOLD:
+        # What is done about many people is planned for that many, whatever plans are kept for one.
+        await work.sql.plan_each_time()
     # In the order of IDs, or two transactions that lock the same people wait for each other for ever.
-    return await work.sql.rows(
+    locked = await work.sql.rows(
         LockedLearner,
         """
         SELECT id, external_id, email, name, role, is_active, time_zone, version, edited_version FROM learner
@@ -41,6 +45,30 @@ async def lock_learners(work: UnitOfWork, ids: Collection[int]) -> list[LockedLe
         work.tenant_id,
         list(ids),
     )
+    work.locked_learner_ids.update(learner.id for learner in locked)
+    return locked
+
+
+async def lock_learners_left(work: UnitOfWork, ids: Collection[int]) -> None:
+    """Lock those of these people whom the transaction has not locked already: usually nobody, which costs nothing."""
+    left = [learner_id for learner_id in ids if learner_id not in work.locked_learner_ids]
+    if left:
+        await lock_learners(work, left)
+
+
+async def lock_found_learners(work: UnitOfWork, found: str, *args: object) -> list[int]:
+    """Lock the people whom a query finds, as `learner_id`, and return their IDs in order.
+
+    `found` has the tenant as `$1`. What it saw may be otherwise once they are locked: whoever acts on it looks again.
+    """
+    await share_rules(work)
+    locked: list[int] = await work.sql.values(
+        f"SELECT id FROM learner WHERE tenant_id = $1 AND id = ANY (ARRAY(SELECT learner_id FROM ({found}) found))"
+        " ORDER BY id FOR NO KEY UPDATE",
+        work.tenant_id,
+        *args,
+    )
+    return locked
 
 
 async def lock_idle_learners(work: UnitOfWork, ids: Collection[int]) -> list[int]:

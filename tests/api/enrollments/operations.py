@@ -84,7 +84,7 @@ async def facts_of(tenant_id: int, person: Principal) -> dict[str, str]:
     async with writing(tenant_id) as sql:
         records = await sql.fetch(
             "SELECT c.title, f.value FROM fact f JOIN content c ON c.id = f.key"
-            " WHERE f.kind = 'T' AND f.learner_id = $1",
+            " WHERE f.kind = 'T' AND f.learner_id = $1 AND f.value IS NOT NULL",
             person.learner_id,
         )
     return {record["title"]: record["value"] for record in records}
