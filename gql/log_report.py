@@ -9,7 +9,7 @@ import io
 from collections.abc import Sequence
 
 from domain.enrollments.log_export import ReportedAction
-from gql.ids import CONTENT, LEARNER, RULE, SERVICE_ACCOUNT, encode
+from gql.ids import CONTENT, LEARNER, MANDATORY_TASK, RULE, SERVICE_ACCOUNT, encode
 from gql.scalars import print_instant
 
 #: Each ID has the partner's own beside it. Rules, tasks and tools have none, but the columns are there all the same.
@@ -59,7 +59,7 @@ def _cells(reported: ReportedAction) -> tuple[str | None, ...]:
         *(encode(CONTENT, content.id), content.external_id, content.title),
         *(action.action, action.source),
         *(_id(RULE, action.rule_id), None),
-        *(None, None),
+        *(_id(MANDATORY_TASK, action.task_id), None),
         *(_id(CONTENT, action.path_id), path.external_id if path else None),
         *(
             _id(LEARNER, action.actor_learner_id) or _id(SERVICE_ACCOUNT, action.actor_service_account_id),

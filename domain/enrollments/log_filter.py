@@ -29,6 +29,7 @@ class ActionFilter:
     actions: tuple[ContentActionKind, ...] | None = None
     sources: tuple[Source, ...] | None = None
     rule_id: int | None = None
+    task_id: int | None = None
     actor_learner_ids: tuple[int, ...] | None = None
     actor_service_account_ids: tuple[int, ...] | None = None
     occurred_from: dt.datetime | None = None
@@ -70,6 +71,8 @@ async def restrict(reads: Statements, principal: Principal, query: Query, by: Ac
     if by.rule_id is not None:
         # Who sees no rules finds nothing by one: whether it matches would tell of it.
         query.where("true" if principal.sees_all else "false").where("a.rule_id = ?", by.rule_id)
+    if by.task_id is not None:
+        query.where("a.task_id = ?", by.task_id)
     if by.actors is not None:
         people, tools = by.actors
         if len(people) + len(tools) > LONGEST_LIST:
@@ -92,6 +95,8 @@ async def restrict(reads: Statements, principal: Principal, query: Query, by: Ac
         covers.append(await _trainers_cover(reads, principal, contents))
     if by.rule_id is not None:
         covers.append([_of("rule_id", [by.rule_id])])
+    if by.task_id is not None:
+        covers.append([_of("task_id", [by.task_id])])
     if by.actors is not None:
         people, tools = by.actors
         covers.append([_of("actor_learner_id", people), _of("actor_service_account_id", tools)])

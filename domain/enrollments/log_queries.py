@@ -38,6 +38,7 @@ class ContentActionRow:
     source: str
     rule_id: int | None
     rule_name: str | None
+    task_id: int | None
     path_id: int | None
     actor_learner_id: int | None
     actor_service_account_id: int | None
@@ -68,7 +69,7 @@ class ActionsOf:
 def _log(principal: Principal) -> Query:
     rule = "a.rule_id, a.rule_name" if principal.sees_all else "NULL::bigint AS rule_id, NULL::text AS rule_name"
     columns = (
-        f"a.id, a.learner_id, a.content_id, a.action, a.source, {rule}, a.path_id, a.actor_learner_id,"
+        f"a.id, a.learner_id, a.content_id, a.action, a.source, {rule}, a.task_id, a.path_id, a.actor_learner_id,"
         " a.actor_service_account_id, a.resulting_status, a.occurred_at, a.recorded_at"
     )
     return Query(columns, "content_action a").where("a.tenant_id = ?", principal.tenant_id)

@@ -44,6 +44,7 @@ class ContentActionFilterInput:
         default=None, description="Rule that caused it; a deleted one can be named too."
     )
     actor_ids: list[ID] | None = strawberry.field(default=None, description="Accounts that caused it.")
+    mandatory_task_id: ID | None = strawberry.field(default=None, description="Task that caused it.")
     occurred_from: datetime | None = strawberry.field(default=None, description="Earliest timestamp.")
     occurred_before: datetime | None = strawberry.field(default=None, description="Timestamp before which it happened.")
 
@@ -175,6 +176,7 @@ def action_filter(filter: ContentActionFilterInput | None) -> ActionFilter:
         actions=None if filter.actions is None else tuple(filter.actions),
         sources=None if filter.sources is None else tuple(filter.sources),
         rule_id=_rule(filter.rule_id),
+        task_id=_task(filter.mandatory_task_id),
         actor_learner_ids=_of_type(ids.LEARNER, actors),
         actor_service_account_ids=_of_type(ids.SERVICE_ACCOUNT, actors),
         occurred_from=filter.occurred_from,
@@ -188,6 +190,11 @@ def _references(prefix: str, texts: Sequence[str] | None, name: str) -> tuple[Re
 
 def _rule(text: str | None) -> int | None:
     return None if text is None else ids.filter_own_key(ids.RULE, text, path=["filter", "ruleId"])
+
+
+def _task(text: str | None) -> int | None:
+    path = ["filter", "mandatoryTaskId"]
+    return None if text is None else ids.filter_own_key(ids.MANDATORY_TASK, text, path=path)
 
 
 def _of_type(prefix: str, actors: Sequence[tuple[str, int]] | None) -> tuple[int, ...] | None:

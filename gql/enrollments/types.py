@@ -165,6 +165,13 @@ class ContentAction(Node):
         """Load the rule."""
         return await _rule(info, self.row.rule_id)
 
+    @strawberry.field(description="Mandatory task that caused it, directly or through a path; null when none did.")
+    async def mandatory_task(
+        self, info: Info
+    ) -> Annotated["MandatoryTask", strawberry.lazy("gql.mandatory_tasks.types")] | None:
+        """Load the task."""
+        return await _task(info, self.row.task_id)
+
     @strawberry.field(description="Path that brought the course; null when none did.")
     async def learning_path(self, info: Info) -> LearningPath | None:
         """Load the path."""
