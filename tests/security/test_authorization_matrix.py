@@ -64,6 +64,7 @@ GROUPS = writers(Scope.WRITE_LEARNERS, trainer=YES)
 CONTENT = writers(Scope.WRITE_CONTENT)
 ENROLLMENTS = writers(Scope.WRITE_ENROLLMENTS, trainer=YES)
 RULES = writers(Scope.WRITE_RULES)
+TASKS = writers(Scope.WRITE_MANDATORY_TASKS, trainer=YES)
 #: The job here was started by the admin.
 JOBS = Rights(NO, MISSING, SEEN_ONLY, tool=MISSING)
 
@@ -87,6 +88,10 @@ MATRIX: dict[str, Rights] = {
     "learningGroups": Rights(NO, YES, YES),
     "clients": ADMINS_AND_READERS,
     "sublicenses": ADMINS_AND_READERS,
+    "mandatoryTask": Rights(NOTHING, YES, YES),
+    "assignMandatoryTask": TASKS,
+    "updateMandatoryTask": TASKS,
+    "withdrawMandatoryTask": TASKS,
     "autoAssignmentRule": ADMINS_AND_READERS,
     "autoAssignmentRules": ADMINS_AND_READERS,
     "autoAssignmentRulePreview": ADMINS_AND_READERS,

@@ -4,6 +4,7 @@ Everything in it is named after its tenant's slug, in external IDs and addresses
 itself away.
 """
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,7 @@ from domain.content.models import Content
 from domain.foundation.access import Principal, Role, Scope, Source
 from domain.foundation.database import writing
 from domain.foundation.models import BackgroundJob, JobKind, JobStatus
+from domain.notifications.models import EmailTemplate
 from domain.people.models import Place, PlaceKind
 from domain.tenants.models import Tenant
 from gql import ids
@@ -25,6 +27,10 @@ CREATE_RULE = f"""
 mutation ($input: CreateAutoAssignmentRuleInput!) {{
   createAutoAssignmentRule(input: $input) {{ rule {{ id }} {ERRORS} }} }}
 """
+ASSIGN = f"""
+mutation ($input: AssignMandatoryTaskInput!) {{
+  assignMandatoryTask(input: $input) {{ mandatoryTask {{ id }} {ERRORS} }} }}
+"""
 ENROLL = f"mutation ($input: EnrollLearnerInput!) {{ enrollLearner(input: $input) {{ {ERRORS} }} }}"
 
 PLACES = {
@@ -33,6 +39,9 @@ PLACES = {
     "client": (PlaceKind.CLIENT, ids.CLIENT),
     "sublicense": (PlaceKind.SUBLICENSE, ids.SUBLICENSE),
 }
+
+
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,10 @@ class World:
         if kind == "tool":
             tool = await factories.create_service_account(self.tenant.id)
             spare = Named(ids.encode(ids.SERVICE_ACCOUNT, tool.service_account_id or 0))
+        elif kind == "learner":
+            spare = await self._make_learner()
+        elif kind == "task":
+            spare = await _assign(self.client("TRAINER"), await self._make_learner(), self.objects)
         elif kind == "rule":
             spare = await _create_rule(self.client("ADMIN"), self.objects, f"spare of {self.tenant.slug}")
         else:
@@ -82,6 +95,10 @@ class World:
             spare = Named(ids.encode(prefix, place.id))
         return replace(self, objects={**self.objects, kind: spare})
 
+    async def _make_learner(self) -> Named:
+        name = f"spare-{next(_numbers)}"
+        return _person(await factories.create_person(self.tenant.id, **_names(self.tenant, name)), self.tenant, name)
+
 
 async def populate(api: Api, tenant: Tenant) -> World:
     """Fill an empty tenant."""
@@ -94,7 +111,18 @@ async def populate(api: Api, tenant: Tenant) -> World:
     admin = api.acting_as(callers["ADMIN"])
     objects["rule"] = await _create_rule(admin, objects, f"{tenant.slug} rule")
     await admin.run(ENROLL, input={"learner": {"id": objects["learner"].id}, "content": {"id": objects["path"].id}})
+    objects["task"] = await _assign(api.acting_as(callers["TRAINER"]), objects["learner"], objects)
     async with writing(tenant.id) as sql:
+        template = await EmailTemplate.create(
+            tenant_id=tenant.id,
+            name=f"{tenant.slug} template",
+            name_key=f"{tenant.slug} template",
+            subject="Due",
+            body="Please",
+            created_by_learner_id=callers["TRAINER"].learner_id,
+            created_at=factories.LONG_AGO,
+        )
+        objects["template"] = Named(ids.encode(ids.EMAIL_TEMPLATE, template.id))
         job = await BackgroundJob.create(
             tenant_id=tenant.id,
             kind=JobKind.RULE_BACKFILL,
@@ -110,6 +138,7 @@ async def populate(api: Api, tenant: Tenant) -> World:
             ("enrollment", ids.ENROLLMENT, "enrollment"),
             ("action", ids.CONTENT_ACTION, "content_action"),
             ("audit entry", ids.AUDIT_ENTRY, "audit_entry"),
+            ("reminder", ids.REMINDER, "task_reminder"),
         ):
             key = await sql.value(f"SELECT max(id) FROM {table} WHERE tenant_id = $1", tenant.id)
             objects[kind] = Named(ids.encode(prefix, key))
@@ -190,6 +219,15 @@ async def _make_contents(tenant: Tenant, objects: dict[str, Named], callers: Map
 
 def _content(content: Content) -> Named:
     return Named(ids.encode(ids.CONTENT, content.id), content.external_id)
+
+
+async def _assign(trainer: ApiClient, learner: Named, objects: Mapping[str, Named]) -> Named:
+    """Give somebody the path as a task."""
+    target = {"id": objects["path"].id}
+    assigned = await trainer.value(
+        ASSIGN, input={"target": target, "learner": {"id": learner.id}, "dueOn": "2026-06-30"}
+    )
+    return Named(assigned["mandatoryTask"]["id"])
 
 
 async def _create_rule(admin: ApiClient, objects: Mapping[str, Named], name: str) -> Named:
