@@ -12,7 +12,8 @@ from typing import Any
 
 from domain.foundation.opaque_ids import MANDATORY_TASK, opaque_id
 from domain.notifications.default_emails import EmailText
-from domain.notifications.template_language import VARIABLES, Values, read_template
+from domain.notifications.template_language import read_template
+from domain.notifications.template_variables import VARIABLES, Values
 
 log = logging.getLogger(__name__)
 

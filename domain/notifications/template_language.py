@@ -4,78 +4,27 @@ Strangers write these texts. A template is read once, judged as a whole, and can
 its ten variables, nor become longer than a bound: whatever is not known to be harmless is refused when it is saved.
 """
 
-import unicodedata
-from collections.abc import Iterator, Mapping
+import re
 from functools import lru_cache
-from types import MappingProxyType
 
-from liquid import BoundTemplate, Environment, Mode, RenderContext, StrictUndefined
-from liquid.ast import BlockNode, ConditionalBlockNode, Node
+from liquid import BoundTemplate, Environment, Mode, StrictUndefined
 from liquid.builtin import content, illegal, output
-from liquid.builtin.content import ContentNode
-from liquid.builtin.expressions import BooleanExpression, Nil, Path, StringLiteral
-from liquid.builtin.expressions import FilteredExpression as Filtered
-from liquid.builtin.expressions.arguments import PositionalArgument
-from liquid.builtin.expressions.logical import (
-    ContainsExpression,
-    EqExpression,
-    GeExpression,
-    GtExpression,
-    LeExpression,
-    LogicalAndExpression,
-    LogicalOrExpression,
-    LtExpression,
-    NeExpression,
-)
-from liquid.builtin.expressions.primitive import (
-    Blank,
-    Empty,
-    FalseLiteral,
-    FloatLiteral,
-    IntegerLiteral,
-    TrueLiteral,
-)
-from liquid.builtin.output import OutputNode
 from liquid.builtin.tags import comment_tag, if_tag, inline_comment_tag, unless_tag
-from liquid.builtin.tags.comment_tag import CommentNode
-from liquid.builtin.tags.if_tag import IfNode
-from liquid.builtin.tags.unless_tag import UnlessNode
 from liquid.exceptions import LiquidError
-from liquid.expression import Expression
 
-from domain.notifications.template_filters import FILTERS, GROWTH_OF_DATES
+from domain.notifications.template_filters import FILTERS
+from domain.notifications.template_judgment import has_control_characters, longest_text
+from domain.notifications.template_variables import Values
 
 #: Characters of a template, and of the longest email that may come of it.
 LONGEST_TEMPLATE = 10_000
 LONGEST_EMAIL = 100_000
-#: The variables, each with the most characters that its value has; longer ones are cut.
-VARIABLES: Mapping[str, int] = MappingProxyType(
-    {
-        "learner.name": 255,
-        "learner.email": 320,
-        "task.title": 200,
-        "task.dueOn": 10,
-        "task.daysLeft": 8,
-        "task.status": 20,
-        "task.note": 500,
-        "task.url": 500,
-        "assigner.name": 255,
-        "tenant.name": 200,
-    }
-)
-NUMBERS = frozenset({"task.daysLeft"})
-#: Values by object and field, as in `{"task": {"title": "First aid"}}`.
-Values = Mapping[str, Mapping[str, str | int | None]]
-
-_DEEPEST = 40
-_NAME_SHOWN = 60
+#: Characters between the braces of one placeholder or tag.
+_LONGEST_MARKUP = 1_000
 _REASON_LENGTH = 300
 _BYTES_OF_A_CHARACTER = 4
-
-_NODES = (BlockNode, CommentNode, ConditionalBlockNode, ContentNode, IfNode, OutputNode, UnlessNode)
-_COMPARISONS = (GeExpression, GtExpression, LeExpression, LtExpression)
-_BINARY = (ContainsExpression, EqExpression, NeExpression, LogicalAndExpression, LogicalOrExpression, *_COMPARISONS)
-_VALUES = (Blank, Empty, FalseLiteral, FloatLiteral, IntegerLiteral, Nil, StringLiteral, TrueLiteral)
+_OPENING = re.compile(r"\{[{%]")
+_WIDE_BLANKS = re.compile(r"\s{50}")
 
 
 class BadTemplate(ValueError):
@@ -127,9 +76,10 @@ def read_template(source: str, *, is_one_line: bool = False) -> Template:
         raise BadTemplate(f"At most {LONGEST_TEMPLATE:,} characters.")
     if is_one_line and has_control_characters(source):
         raise BadTemplate("Must be one line without control characters.")
+    _require_short_markup(source)
     try:
         bound = _LANGUAGE.from_string(source)
-        longest = _Judge(bound, is_one_line).judge()
+        longest = longest_text(bound, is_one_line=is_one_line)
     except (LiquidError, RecursionError) as error:
         raise BadTemplate(_reason(error, source)) from error
     if longest > LONGEST_EMAIL:
@@ -137,9 +87,22 @@ def read_template(source: str, *, is_one_line: bool = False) -> Template:
     return Template(bound)
 
 
-def has_control_characters(text: str) -> bool:
-    """Tell whether a text has anything in it that ends or garbles a line."""
-    return any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text)
+def _require_short_markup(source: str) -> None:
+    """Refuse braces that stay open or hold too much: the library's search for their ends would take seconds."""
+    start = -1
+    while match := _OPENING.search(source, start + 1):
+        start, closing = match.start(), {"{{": "}}", "{%": "%}"}[match[0]]
+        end = source.find(closing, match.end(), match.end() + _LONGEST_MARKUP)
+        place = f"Line {_line(source, start)}:"
+        if end < 0:
+            raise BadTemplate(f"{place} no '{closing}' within {_LONGEST_MARKUP:,} characters of '{match[0]}'.")
+        if _WIDE_BLANKS.search(source, match.end(), end):
+            raise BadTemplate(f"{place} too many blanks in a row behind '{match[0]}'.")
+        start = end + len(closing) - 1
+
+
+def _line(source: str, index: int) -> int:
+    return source.count("\n", 0, index) + 1
 
 
 def _reason(error: LiquidError | RecursionError, source: str) -> str:
@@ -149,94 +112,4 @@ def _reason(error: LiquidError | RecursionError, source: str) -> str:
     # The library quotes the template, which may be long and hold anything.
     told = "".join(character if character.isprintable() else " " for character in told)[:_REASON_LENGTH]
     start = error.token.start_index if error.token is not None else -1
-    return f"Line {source.count(chr(10), 0, start) + 1}: {told}." if start >= 0 else f"{told}."
-
-
-class _Judge:
-    """Walks through everything that a template can do, whichever way its conditions go."""
-
-    def __init__(self, template: BoundTemplate, is_one_line: bool) -> None:
-        self._template = template
-        self._is_one_line = is_one_line
-        self._context = RenderContext(template)
-
-    def judge(self) -> int:
-        """Return how many characters the template becomes at most."""
-        return sum(self._node(node) for node in self._template.nodes)
-
-    def _node(self, node: Node) -> int:
-        if not isinstance(node, _NODES):
-            raise LiquidError("this cannot be used here", token=node.token)
-        if isinstance(node, ContentNode):
-            self._require_one_line(node.text, node)
-            return len(node.text)
-        longest = sum(self._expression(expression) for expression in node.expressions())
-        below = sum(self._node(child) for child in node.children(self._context))
-        # Conditions are judged as well, but only what is put out counts.
-        return longest if isinstance(node, OutputNode) else below
-
-    def _expression(self, expression: Expression, depth: int = 0) -> int:
-        """Return how many characters the value of an expression has at most."""
-        if depth > _DEEPEST:
-            raise LiquidError(f"at most {_DEEPEST} conditions can be joined", token=expression.token)
-        match expression:
-            case Path():
-                return VARIABLES[self._variable(expression)]
-            case StringLiteral():
-                self._require_one_line(expression.value, expression)
-                return len(expression.value)
-            case _ if isinstance(expression, _VALUES):
-                return len(str(expression))
-            case BooleanExpression():
-                return self._expression(expression.expression, depth + 1)
-            case Filtered():
-                return self._filtered(expression, depth)
-        if isinstance(expression, _BINARY):
-            sides = (expression.left, expression.right)
-            if isinstance(expression, _COMPARISONS) and not all(self._is_number(side) for side in sides):
-                raise LiquidError("only numbers can be compared by size", token=expression.token)
-            if isinstance(expression, ContainsExpression) and self._is_no_text(expression.left):
-                raise LiquidError("only texts contain something", token=expression.token)
-            return sum(self._expression(side, depth + 1) for side in sides)
-        raise LiquidError("this cannot be used here", token=expression.token)
-
-    def _variable(self, path: Path) -> str:
-        name = ".".join(str(part) for part in path.path)
-        if not all(isinstance(part, str) for part in path.path) or name not in VARIABLES:
-            known = ", ".join(VARIABLES)
-            raise LiquidError(f"unknown variable '{name[:_NAME_SHOWN]}'; there are {known}", token=path.token)
-        return name
-
-    def _filtered(self, expression: Filtered, depth: int) -> int:
-        longest = self._expression(expression.left, depth + 1)
-        for used in expression.filters or ():
-            filter = FILTERS.get(used.name)
-            if filter is None:
-                known = ", ".join(FILTERS)
-                raise LiquidError(f"unknown filter '{used.name[:_NAME_SHOWN]}'; there are {known}", token=used.token)
-            if not all(isinstance(argument, PositionalArgument) for argument in used.args) or not (
-                filter.fewest <= len(used.args) <= filter.most
-            ):
-                raise LiquidError(f"filter '{used.name}' is given other arguments than it takes", token=used.token)
-            added = sum(self._expression(argument.value, depth + 1) for argument in used.args)
-            longest += added * GROWTH_OF_DATES if used.name == "date" else added
-        return longest
-
-    def _is_number(self, expression: Expression) -> bool:
-        if isinstance(expression, Path):
-            return self._variable(expression) in NUMBERS
-        return isinstance(expression, IntegerLiteral | FloatLiteral)
-
-    def _is_no_text(self, expression: Expression) -> bool:
-        if isinstance(expression, Path):
-            return self._variable(expression) in NUMBERS
-        return not isinstance(expression, StringLiteral)
-
-    def _require_one_line(self, text: str, where: Node | Expression) -> None:
-        if self._is_one_line and has_control_characters(text):
-            raise LiquidError("must be one line without control characters", token=where.token)
-
-
-def variables_of(values: Values) -> Iterator[str]:
-    """Yield the names of the variables that have a value here."""
-    return (f"{thing}.{field}" for thing, fields in values.items() for field in fields)
+    return f"Line {_line(source, start)}: {told}." if start >= 0 else f"{told}."

@@ -10,13 +10,8 @@ from hypothesis import strategies as st
 from domain.notifications.default_emails import default_email
 from domain.notifications.models import NotificationKind
 from domain.notifications.template_filters import FILTERS
-from domain.notifications.template_language import (
-    LONGEST_EMAIL,
-    VARIABLES,
-    BadTemplate,
-    Values,
-    read_template,
-)
+from domain.notifications.template_language import LONGEST_EMAIL, BadTemplate, read_template
+from domain.notifications.template_variables import VARIABLES, Values
 
 VALUES: dict[str, dict[str, Any]] = {
     "learner": {"name": "Lea Learner", "email": "lea@acme.example"},
@@ -183,6 +178,11 @@ def test_nothing_is_allowed_that_loops_grows_or_fails(source: str) -> None:
         "{{ task.note }}" * 400,
         "{{ task.note" + " | append: task.note" * 400 + " }}",
         "{{ task.dueOn | date: task.note | append: task.note }}" * 100,
+        "{" * 9_990,
+        "{{" + " " * 9_900,
+        ("{{" + " " * 990 + "}}") * 10,
+        "{% raw %}" * 1_000,
+        "{% comment %}" * 700,
         "x" * 10_001,
     ],
 )
