@@ -34,6 +34,7 @@ KINDS = {
     "courseId": "course",
     "departmentId": "department",
     "departmentIds": "department",
+    "emailTemplateId": "template",
     "learnerIds": "learner",
     "learningGroupId": "group",
     "learningGroupIds": "group",
@@ -53,14 +54,18 @@ KINDS = {
     "DeleteAutoAssignmentRuleInput.id": "rule",
     "DeleteClientInput.id": "client",
     "DeleteDepartmentInput.id": "department",
+    "DeleteEmailTemplateInput.id": "template",
     "DeleteLearningGroupInput.id": "group",
     "DeleteSublicenseInput.id": "sublicense",
     "DuplicateAutoAssignmentRuleInput.id": "rule",
+    "MarkNotificationsReadInput.ids": "notification",
+    "MarkNotificationsReadInput.untilId": "notification",
     "ResumeBackgroundJobInput.id": "job",
     "RevokeServiceAccountInput.id": "tool",
     "UpdateAutoAssignmentRuleInput.id": "rule",
     "UpdateClientInput.id": "client",
     "UpdateDepartmentInput.id": "department",
+    "UpdateEmailTemplateInput.id": "template",
     "UpdateLearningGroupInput.id": "group",
     "UpdateSublicenseInput.id": "sublicense",
 }
@@ -72,6 +77,7 @@ DELETED = {
     "deleteAutoAssignmentRule": "rule",
     "deleteClient": "client",
     "deleteDepartment": "department",
+    "deleteEmailTemplate": "template",
     "deleteLearningGroup": "group",
     "deleteSublicense": "sublicense",
     "revokeServiceAccount": "tool",
@@ -90,6 +96,7 @@ SCALARS: dict[str, Any] = {"Boolean": True, "Int": 1, "DateTime": "2026-01-05T08
 NEEDED = {
     "CreateLearningGroupInput": ("ownerId",),
     "LearnerRowInput": ("name", "email"),
+    "MarkNotificationsReadInput": ("ids",),
     "RefValueInput": ("value",),
 }
 

@@ -64,6 +64,7 @@ GROUPS = writers(Scope.WRITE_LEARNERS, trainer=YES)
 CONTENT = writers(Scope.WRITE_CONTENT)
 ENROLLMENTS = writers(Scope.WRITE_ENROLLMENTS, trainer=YES)
 RULES = writers(Scope.WRITE_RULES)
+TEMPLATES = writers(Scope.WRITE_MANDATORY_TASKS, trainer=YES)
 #: The job here was started by the admin.
 JOBS = Rights(NO, MISSING, SEEN_ONLY, tool=MISSING)
 
@@ -133,6 +134,14 @@ MATRIX: dict[str, Rights] = {
     "duplicateAutoAssignmentRule": RULES,
     "deleteAutoAssignmentRule": RULES,
     "backfillAutoAssignmentRule": RULES,
+    "emailTemplates": Rights(NO, YES, YES),
+    "emailPreview": Rights(NO, YES, YES),
+    "createEmailTemplate": TEMPLATES,
+    "updateEmailTemplate": TEMPLATES,
+    "deleteEmailTemplate": TEMPLATES,
+    # The notification here is the admin's.
+    "markNotificationsRead": Rights(MISSING, MISSING, NO),
+    "setNotificationPreference": THEMSELVES,
 }
 
 

@@ -71,6 +71,9 @@ class World:
             spare = Named(ids.encode(ids.SERVICE_ACCOUNT, tool.service_account_id or 0))
         elif kind == "rule":
             spare = await _create_rule(self.client("ADMIN"), self.objects, f"spare of {self.tenant.slug}")
+        elif kind == "template":
+            template = await factories.create_template(self.tenant.id, author=self.callers["TRAINER"])
+            spare = Named(ids.encode(ids.EMAIL_TEMPLATE, template.id))
         else:
             place_kind, prefix = PLACES[kind]
             place = await factories.create_place(
@@ -94,6 +97,7 @@ async def populate(api: Api, tenant: Tenant) -> World:
     admin = api.acting_as(callers["ADMIN"])
     objects["rule"] = await _create_rule(admin, objects, f"{tenant.slug} rule")
     await admin.run(ENROLL, input={"learner": {"id": objects["learner"].id}, "content": {"id": objects["path"].id}})
+    await _make_messages(tenant, objects, callers)
     async with writing(tenant.id) as sql:
         job = await BackgroundJob.create(
             tenant_id=tenant.id,
@@ -114,6 +118,18 @@ async def populate(api: Api, tenant: Tenant) -> World:
             key = await sql.value(f"SELECT max(id) FROM {table} WHERE tenant_id = $1", tenant.id)
             objects[kind] = Named(ids.encode(prefix, key))
     return World(api, tenant, callers, objects)
+
+
+async def _make_messages(tenant: Tenant, objects: dict[str, Named], callers: Mapping[str, Principal]) -> None:
+    """Make a template of the trainer, and a notification of the admin: nobody else sees that."""
+    template = await factories.create_template(
+        tenant.id, name=f"{tenant.slug} template", subject=f"{tenant.slug} subject", author=callers["TRAINER"]
+    )
+    objects["template"] = Named(ids.encode(ids.EMAIL_TEMPLATE, template.id))
+    notification = await factories.create_notification(
+        tenant.id, callers["ADMIN"].learner_id or 0, title=f"{tenant.slug} notification"
+    )
+    objects["notification"] = Named(ids.encode(ids.NOTIFICATION, notification.id))
 
 
 async def _make_callers(tenant: Tenant) -> dict[str, Principal]:
