@@ -1,15 +1,17 @@
-"""IDs of the API: a prefix for the type and the row's key, mixed so that neighbours do not look like neighbours.
+"""IDs of the API: what their prefixes stand for, and what they mean where they stand in an input.
 
-The mixing is fixed and has no secret: partners store IDs for ever, and an ID never gives access to anything. What an ID
-that cannot be read means depends on where it stands, hence three functions: `find_key`, `get_key` and `filter_key`.
+How they are made is in `domain.foundation.opaque_ids`. What an ID that cannot be read means depends on where it stands,
+hence three functions: `find_key`, `get_key` and `filter_key`.
 """
 
 from collections.abc import Sequence
 
 from strawberry import ID
 
+from domain.foundation import opaque_ids
 from domain.foundation.errors import Invalid, NotFound
 from domain.foundation.keys import ExternalId, Reference
+from domain.foundation.opaque_ids import opaque_id, read_opaque_id
 
 TENANT = "ten"
 LEARNER = "lrn"
@@ -24,7 +26,7 @@ CONTENT_ACTION = "act"
 AUDIT_ENTRY = "aud"
 RULE = "rul"
 BACKGROUND_JOB = "job"
-MANDATORY_TASK = "mtk"
+MANDATORY_TASK = opaque_ids.MANDATORY_TASK
 REMINDER = "rem"
 BULK_ASSIGNMENT = "bas"
 NOTIFICATION = "ntf"
@@ -34,43 +36,15 @@ EXTERNAL = "ext:"
 #: Key that no row has.
 MISSING = 0
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_DIGITS = {character: value for value, character in enumerate(_ALPHABET)}
-_LENGTH = 13
-_MASK = 2**64 - 1
-# Constants of splitmix64; any offset and odd factors would do, as long as they never change.
-_OFFSET = 0x9E3779B97F4A7C15
-_FACTORS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
-_INVERSES = tuple(pow(factor, -1, 2**64) for factor in _FACTORS)
-
 
 def encode(prefix: str, key: int) -> ID:
     """Return the ID of a row."""
-    mixed = key + _OFFSET & _MASK
-    for factor in _FACTORS:
-        mixed = mixed * factor & _MASK
-        mixed ^= mixed >> 32
-    return ID(f"{prefix}_{''.join(_ALPHABET[mixed >> 5 * place & 31] for place in reversed(range(_LENGTH)))}")
+    return ID(opaque_id(prefix, key))
 
 
 def decode(text: str) -> tuple[str, int] | None:
     """Return prefix and key of an ID of ours, or None when it is none."""
-    prefix, _, letters = text.partition("_")
-    if len(letters) != _LENGTH:
-        return None
-    mixed = 0
-    for letter in letters:
-        digit = _DIGITS.get(letter)
-        if digit is None:
-            return None
-        mixed = mixed << 5 | digit
-    if mixed > _MASK:
-        return None
-    for inverse in reversed(_INVERSES):
-        mixed ^= mixed >> 32
-        mixed = mixed * inverse & _MASK
-    key = mixed - _OFFSET & _MASK
-    return (prefix, key) if 0 < key < 2**63 else None
+    return read_opaque_id(text)
 
 
 def find_key(prefix: str, text: str) -> Reference | None:

@@ -20,6 +20,7 @@ from gql.enrollments.queries import NODES as ENROLLMENTS_NODES
 from gql.ids import CLIENT, CONTENT, DEPARTMENT, LEARNER, LEARNING_GROUP, RULE, SUBLICENSE, decode
 from gql.interfaces import Node
 from gql.mandatory_tasks.queries import NODES as MANDATORY_TASKS_NODES
+from gql.notifications.queries import NODES as NOTIFICATIONS_NODES
 from gql.people.place_types import Place
 from gql.people.queries import NODES as PEOPLE_NODES
 from gql.people.types import Client, Department, Learner, LearningGroup, Sublicense
@@ -39,6 +40,7 @@ NODES: dict[str, Find] = {
     **CONTENT_NODES,
     **ENROLLMENTS_NODES,
     **MANDATORY_TASKS_NODES,
+    **NOTIFICATIONS_NODES,
 }
 
 

@@ -39,6 +39,8 @@ from gql.limits import MAX_TOKENS, RULES
 from gql.mandatory_tasks.mutations import MandatoryTasksMutation
 from gql.mandatory_tasks.queries import MandatoryTasksQuery
 from gql.nodes import NodesQuery
+from gql.notifications.mutations import NotificationsMutation
+from gql.notifications.queries import NotificationsQuery
 from gql.people.mutations import PeopleMutation
 from gql.people.queries import PeopleQuery
 from gql.scalars import SCALARS
@@ -68,6 +70,7 @@ class Query(
     PeopleQuery,
     AutoAssignmentQuery,
     MandatoryTasksQuery,
+    NotificationsQuery,
 ):
     """All queries."""
 
@@ -87,6 +90,7 @@ class Mutation(
     BackgroundJobsMutation,
     AutoAssignmentMutation,
     MandatoryTasksMutation,
+    NotificationsMutation,
 ):
     """All mutations."""
 

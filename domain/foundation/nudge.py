@@ -74,7 +74,7 @@ async def stop() -> None:
 
 
 def send(tenant_id: int, *, has_jobs: bool = False) -> None:
-    """Say that a tenant has news, and whether there is a new background job."""
+    """Say that a tenant has news, and whether there is something new to hand out: a background job or emails."""
     if _nudger is not None:
         _nudger.add(str(tenant_id))
         if has_jobs:

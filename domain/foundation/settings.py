@@ -5,6 +5,7 @@ tables and is needed by `mandate migrate` alone.
 """
 
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
@@ -34,7 +35,12 @@ class Settings(BaseSettings):
     secret_key: SecretStr = Field(default=SecretStr(""), description="Secret that signs tokens, 32 bytes or more.")
     token_issuer: str | None = None
     token_audience: str | None = None
-    public_url: str = "http://127.0.0.1:8000"
+    public_url: str = Field(default="http://127.0.0.1:8000", description="Where people reach the platform.")
+    smtp_url: SecretStr = Field(default=SecretStr(""), description="smtp://user:password@host:port or smtps://…")
+    mail_from: str | None = Field(
+        default=None, description='Sender of emails, as in "Academy <no-reply@acme.example>".'
+    )
+    mail_directory: Path | None = Field(default=None, description="Maildir that keeps emails instead of sending them.")
     allowed_origins: list[str] = []
     is_ide_enabled: bool = True
     is_introspection_enabled: bool = True

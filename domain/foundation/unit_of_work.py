@@ -71,6 +71,7 @@ class UnitOfWork:
     rescheduling_job_id: int | None = None
     #: Whether rules are evaluated in the transaction however many people it concerns: imports do.
     evaluates_at_once: bool = False
+    #: Whether there is something new to hand out to workers: jobs or emails.
     has_new_jobs: bool = False
     #: Whether the rules of the tenant are locked: None, "shared" or "exclusive" (see `domain.foundation.locks`).
     rules_lock: str | None = None

@@ -1,78 +1,115 @@
-"""Telling people something: a notification in the platform and an email to be sent, written with what they tell of."""
+"""Telling people something: a notification in the platform, and the email that carries it, in the caller's transaction.
+
+Nothing is sent here. The row of the email is the outbox; whoever sends it looks at it again (`deliveries`).
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from domain.foundation.change_feed import ObjectType, record_changes
 from domain.foundation.unit_of_work import UnitOfWork
-from domain.notifications.models import NotificationKind
+from domain.notifications.models import DeliveryStatus, NotificationCategory, NotificationKind
+
+#: Part in which somebody gets a message about a task.
+LEARNER, ASSIGNER = "LEARNER", "ASSIGNER"
+
+_CATEGORIES = dict.fromkeys(NotificationKind, NotificationCategory.MANDATORY_TASKS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What one person is told. There is one message of each key in a tenant, ever."""
+    """What one person is told.
 
+    `facts` is JSON and says what the email says. Of a task: `title`, `due_on` (ISO date), `status`, `note` or null,
+    `assigner_name` or null, `time_zone` (IANA name, by which days are counted), `task_id`, and `learner_id`, whose name
+    and address are read when the email is sent.
+    """
+
+    #: There is one message of each key in a tenant, ever; the Message-ID is made from it. At most 200 characters.
     key: str
     recipient_id: int
     kind: NotificationKind
+    #: Short English text that the platform shows.
     title: str
     facts: Mapping[str, Any]
     task_id: int | None = None
     content_id: int | None = None
     template_id: int | None = None
+    #: Entry of the ledger of reminders.
     reminder_id: int | None = None
+    #: `LEARNER` or `ASSIGNER`.
     recipient_part: str | None = None
 
 
 async def send_messages(work: UnitOfWork, messages: Sequence[Message]) -> None:
-    """Write notifications and emails to send; a message that was given out before does nothing."""
-    if not messages:
+    """Give out messages: notifications at once, emails soon after the commit.
+
+    A key that exists already does nothing at all, however often and by whomever it is used at the same time.
+    """
+    # In one order everywhere, as others may be inserting the same keys.
+    once = sorted({message.key: message for message in reversed(messages)}.values(), key=lambda message: message.key)
+    if not once:
         return
-    await work.sql.execute(
+    notification_ids = await work.sql.values(
         """
-        WITH n AS (
-          SELECT * FROM unnest($3::text[], $4::bigint[], $5::text[], $6::text[], $7::jsonb[], $8::bigint[],
+        WITH wanted AS (
+          SELECT * FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::jsonb[], $8::bigint[],
                                $9::bigint[], $10::bigint[], $11::bigint[], $12::text[])
-                   AS n (key, recipient_id, kind, title, facts, task_id, content_id, template_id, reminder_id, part)),
-        delivery AS (
+            WITH ORDINALITY AS m (key, recipient_id, category, kind, title, facts, task_id, content_id, template_id,
+                                  reminder_id, recipient_part, place)),
+        emails AS (
           INSERT INTO email_delivery (tenant_id, key, recipient_id, category, kind, task_id, reminder_id,
-                 recipient_part, template_id, facts, status, attempt_count, next_attempt_at, created_at)
-          SELECT $1, key, recipient_id, 'MANDATORY_TASKS', kind, task_id, reminder_id, part, template_id, facts,
-                 'PENDING', 0, $2, $2 FROM n
-          ON CONFLICT (tenant_id, key) DO NOTHING RETURNING key),
-        told AS (
-          INSERT INTO notification (tenant_id, learner_id, category, kind, title, task_id, content_id, created_at,
-                                    version)
-          SELECT $1, recipient_id, 'MANDATORY_TASKS', kind, title, task_id, content_id, $2, 1
-            FROM n JOIN delivery USING (key) RETURNING id)
-        INSERT INTO change_pending (tenant_id, object_type, object_id, version, at)
-        SELECT $1, 'NOTIFICATION', id, 1, $2 FROM told
+                                      recipient_part, template_id, facts, status, attempt_count, next_attempt_at,
+                                      created_at)
+          SELECT $1, key, recipient_id, category, kind, task_id, reminder_id, recipient_part, template_id, facts,
+                 'PENDING', 0, $13, $13 FROM wanted ORDER BY place
+          ON CONFLICT (tenant_id, key) DO NOTHING RETURNING key)
+        INSERT INTO notification (tenant_id, learner_id, category, kind, title, task_id, content_id, created_at,
+                                  version)
+        SELECT $1, w.recipient_id, w.category, w.kind, w.title, w.task_id, w.content_id, $13, 1
+          FROM wanted w JOIN emails USING (key) ORDER BY w.place
+        RETURNING id
         """,
         work.tenant_id,
+        [message.key for message in once],
+        [message.recipient_id for message in once],
+        [_CATEGORIES[message.kind].value for message in once],
+        [message.kind.value for message in once],
+        [message.title for message in once],
+        [dict(message.facts) for message in once],
+        [message.task_id for message in once],
+        [message.content_id for message in once],
+        [message.template_id for message in once],
+        [message.reminder_id for message in once],
+        [message.recipient_part for message in once],
         work.now,
-        [one.key for one in messages],
-        [one.recipient_id for one in messages],
-        [one.kind.value for one in messages],
-        [one.title for one in messages],
-        [dict(one.facts) for one in messages],
-        [one.task_id for one in messages],
-        [one.content_id for one in messages],
-        [one.template_id for one in messages],
-        [one.reminder_id for one in messages],
-        [one.recipient_part for one in messages],
     )
+    await record_changes(work, ObjectType.NOTIFICATION, [(notification_id, 1) for notification_id in notification_ids])
+    # Whoever hands out jobs hands out emails as well.
+    work.has_new_jobs = work.has_new_jobs or bool(notification_ids)
 
 
 async def suppress_emails(
     work: UnitOfWork, task_ids: Sequence[int], *, kinds: Collection[NotificationKind], reason: str
 ) -> None:
-    """Send no more emails of these kinds about these tasks."""
-    if task_ids:
-        await work.sql.execute(
-            "UPDATE email_delivery SET status = 'SUPPRESSED', failure_reason = $4"
-            " WHERE tenant_id = $1 AND task_id = ANY ($2::bigint[]) AND kind = ANY ($3::text[]) AND status = 'PENDING'",
-            work.tenant_id,
-            list(task_ids),
-            [kind.value for kind in kinds],
-            reason,
-        )
+    """Hold back emails about tasks that ended or rest before they went out; `reason` is a sentence for the ledger.
+
+    Notifications stay. An email that a mail server takes in this very moment is ACCEPTED all the same.
+    """
+    if not task_ids or not kinds:
+        return
+    await work.sql.execute(
+        """
+        WITH held AS (
+          SELECT id FROM email_delivery
+           WHERE tenant_id = $1 AND task_id = ANY ($2::bigint[]) AND kind = ANY ($3::text[]) AND status = 'PENDING'
+           ORDER BY id FOR NO KEY UPDATE)
+        UPDATE email_delivery d SET status = $4, failure_reason = $5 FROM held WHERE d.id = held.id AND d.tenant_id = $1
+        """,
+        work.tenant_id,
+        list(task_ids),
+        [kind.value for kind in kinds],
+        DeliveryStatus.SUPPRESSED.value,
+        reason,
+    )

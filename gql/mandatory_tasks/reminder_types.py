@@ -12,6 +12,7 @@ from gql.context import Info
 from gql.ids import REMINDER, encode
 from gql.interfaces import Node
 from gql.mandatory_tasks import enums  # noqa: F401 - publishes the enums that the types below use
+from gql.notifications.types import EmailTemplate
 
 
 @strawberry.type(description="Reminder that a mandatory task is set up with.")
@@ -26,6 +27,11 @@ class ReminderSetting:
     def from_row(cls, row: SettingRow) -> Self:
         """Return the reminder of a row."""
         return cls(days_before_due=row.days_before_due, recipients=_recipients(row.recipients), row=row)
+
+    @strawberry.field(description="Template of the email; null for the default email.")
+    async def template(self, info: Info) -> EmailTemplate | None:
+        """Load the template."""
+        return await _template(info, self.row.template_id)
 
 
 @strawberry.type(description="Email of a reminder to one recipient.")
@@ -88,11 +94,20 @@ class TaskReminder(Node):
             row=row,
         )
 
+    @strawberry.field(description="Template of the email; null for the default email.")
+    async def template(self, info: Info) -> EmailTemplate | None:
+        """Load the template."""
+        return await _template(info, self.row.template_id)
+
     @strawberry.field(description="What became of each email.")
     async def deliveries(self, info: Info) -> list[ReminderDelivery]:
         """Load the emails."""
         rows = await info.context.load(load_deliveries_by_reminder, self.row.id)
         return [ReminderDelivery.from_row(row) for row in rows]
+
+
+async def _template(info: Info, key: int | None) -> EmailTemplate | None:
+    return None if key is None else await EmailTemplate.load(info, key)
 
 
 def _recipients(values: object) -> list[ReminderRecipient]:

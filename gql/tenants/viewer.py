@@ -12,6 +12,7 @@ from gql.interfaces import Actor
 
 if TYPE_CHECKING:
     from gql.enrollments.types import EnrollmentConnection
+    from gql.notifications.types import NotificationConnection, NotificationPreference
     from gql.people.types import Learner
 
 
@@ -54,3 +55,27 @@ class Viewer:
         from gql.enrollments.queries import viewer_access
 
         return await viewer_access(info, first, after)
+
+    @strawberry.field(description="In-platform notifications, newest first.")
+    async def notifications(
+        self,
+        info: Info,
+        first: First = 25,
+        after: After = None,
+        is_read: Annotated[
+            bool | None, strawberry.argument(description="Whether the viewer has read them; left out for both.")
+        ] = None,
+    ) -> Annotated["NotificationConnection", strawberry.lazy("gql.notifications.types")]:
+        """List what the viewer has been told."""
+        from gql.notifications.queries import viewer_notifications
+
+        return await viewer_notifications(info, first, after, is_read)
+
+    @strawberry.field(description="Email preferences, one per category.")
+    async def notification_preferences(
+        self, info: Info
+    ) -> list[Annotated["NotificationPreference", strawberry.lazy("gql.notifications.types")]]:
+        """List the preferences."""
+        from gql.notifications.queries import viewer_preferences
+
+        return await viewer_preferences(info)

@@ -39,7 +39,7 @@ def test_neighbours_do_not_look_like_neighbours() -> None:
 
 def test_prefixes_are_the_contracts() -> None:
     """Each kind of object has its prefix, and none shares it."""
-    assert PREFIXES == ["act", "aud", "cli", "cnt", "dep", "enr", "grp", "job", "lrn", "rul", "sub", "svc", "ten"]
+    assert " ".join(PREFIXES) == "act aud bas cli cnt dep enr grp job lrn mtk ntf rem rul sub svc ten tpl"
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ CONTENT = writers(Scope.WRITE_CONTENT)
 ENROLLMENTS = writers(Scope.WRITE_ENROLLMENTS, trainer=YES)
 RULES = writers(Scope.WRITE_RULES)
 TASKS = writers(Scope.WRITE_MANDATORY_TASKS, trainer=YES)
+TEMPLATES = writers(Scope.WRITE_MANDATORY_TASKS, trainer=YES)
 #: The job here was started by the admin.
 JOBS = Rights(NO, MISSING, SEEN_ONLY, tool=MISSING)
 
@@ -138,6 +139,14 @@ MATRIX: dict[str, Rights] = {
     "duplicateAutoAssignmentRule": RULES,
     "deleteAutoAssignmentRule": RULES,
     "backfillAutoAssignmentRule": RULES,
+    "emailTemplates": Rights(NO, YES, YES),
+    "emailPreview": Rights(NO, YES, YES),
+    "createEmailTemplate": TEMPLATES,
+    "updateEmailTemplate": TEMPLATES,
+    "deleteEmailTemplate": TEMPLATES,
+    # The notification here is the admin's.
+    "markNotificationsRead": Rights(MISSING, MISSING, NO),
+    "setNotificationPreference": THEMSELVES,
 }
 
 

@@ -13,7 +13,6 @@ from domain.content.models import Content
 from domain.foundation.access import Principal, Role, Scope, Source
 from domain.foundation.database import writing
 from domain.foundation.models import BackgroundJob, JobKind, JobStatus
-from domain.notifications.models import EmailTemplate
 from domain.people.models import Place, PlaceKind
 from domain.tenants.models import Tenant
 from gql import ids
@@ -84,6 +83,9 @@ class World:
             spare = await _assign(self.client("TRAINER"), await self._make_learner(), self.objects)
         elif kind == "rule":
             spare = await _create_rule(self.client("ADMIN"), self.objects, f"spare of {self.tenant.slug}")
+        elif kind == "template":
+            template = await factories.create_template(self.tenant.id, author=self.callers["TRAINER"])
+            spare = Named(ids.encode(ids.EMAIL_TEMPLATE, template.id))
         else:
             place_kind, prefix = PLACES[kind]
             place = await factories.create_place(
@@ -112,17 +114,8 @@ async def populate(api: Api, tenant: Tenant) -> World:
     objects["rule"] = await _create_rule(admin, objects, f"{tenant.slug} rule")
     await admin.run(ENROLL, input={"learner": {"id": objects["learner"].id}, "content": {"id": objects["path"].id}})
     objects["task"] = await _assign(api.acting_as(callers["TRAINER"]), objects["learner"], objects)
+    await _make_messages(tenant, objects, callers)
     async with writing(tenant.id) as sql:
-        template = await EmailTemplate.create(
-            tenant_id=tenant.id,
-            name=f"{tenant.slug} template",
-            name_key=f"{tenant.slug} template",
-            subject="Due",
-            body="Please",
-            created_by_learner_id=callers["TRAINER"].learner_id,
-            created_at=factories.LONG_AGO,
-        )
-        objects["template"] = Named(ids.encode(ids.EMAIL_TEMPLATE, template.id))
         job = await BackgroundJob.create(
             tenant_id=tenant.id,
             kind=JobKind.RULE_BACKFILL,
@@ -143,6 +136,18 @@ async def populate(api: Api, tenant: Tenant) -> World:
             key = await sql.value(f"SELECT max(id) FROM {table} WHERE tenant_id = $1", tenant.id)
             objects[kind] = Named(ids.encode(prefix, key))
     return World(api, tenant, callers, objects)
+
+
+async def _make_messages(tenant: Tenant, objects: dict[str, Named], callers: Mapping[str, Principal]) -> None:
+    """Make a template of the trainer, and a notification of the admin: nobody else sees that."""
+    template = await factories.create_template(
+        tenant.id, name=f"{tenant.slug} template", subject=f"{tenant.slug} subject", author=callers["TRAINER"]
+    )
+    objects["template"] = Named(ids.encode(ids.EMAIL_TEMPLATE, template.id))
+    notification = await factories.create_notification(
+        tenant.id, callers["ADMIN"].learner_id or 0, title=f"{tenant.slug} notification"
+    )
+    objects["notification"] = Named(ids.encode(ids.NOTIFICATION, notification.id))
 
 
 async def _make_callers(tenant: Tenant) -> dict[str, Principal]:

@@ -14,6 +14,7 @@ from domain.enrollments.models import Enrollment, EnrollmentReason, EnrollmentSt
 from domain.foundation.access import Principal, Role, Scope, Source
 from domain.foundation.database import across_tenants, writing
 from domain.foundation.text import name_key
+from domain.notifications.models import EmailTemplate, Notification, NotificationCategory, NotificationKind
 from domain.people.models import Learner, Place, PlaceKind
 from domain.tenants.models import ServiceAccount, Tenant
 
@@ -251,3 +252,49 @@ async def create_enrollment(
                 since_at=enrolled_at,
             )
     return enrollment
+
+
+async def create_template(
+    tenant_id: int,
+    *,
+    name: str | None = None,
+    subject: str = "{{ task.title }}",
+    body: str = "Hello {{ learner.name }}",
+    author: Principal | None = None,
+    **columns: Any,
+) -> EmailTemplate:
+    """Make an email template of a person or a tool."""
+    name = name or f"Template {next(_numbers)}"
+    async with writing(tenant_id):
+        return await EmailTemplate.create(
+            tenant_id=tenant_id,
+            name=name,
+            name_key=name_key(name),
+            subject=subject,
+            body=body,
+            created_by_learner_id=author.learner_id if author else None,
+            created_by_service_account_id=author.service_account_id if author else None,
+            created_at=LONG_AGO,
+            **columns,
+        )
+
+
+async def create_notification(
+    tenant_id: int,
+    learner_id: int,
+    *,
+    kind: NotificationKind = NotificationKind.TASK_ASSIGNED,
+    title: str | None = None,
+    **columns: Any,
+) -> Notification:
+    """Make a notification without an email."""
+    values: dict[str, Any] = {"created_at": LONG_AGO} | columns
+    async with writing(tenant_id):
+        return await Notification.create(
+            tenant_id=tenant_id,
+            learner_id=learner_id,
+            category=NotificationCategory.MANDATORY_TASKS,
+            kind=kind,
+            title=title or f"Notification {next(_numbers)}",
+            **values,
+        )

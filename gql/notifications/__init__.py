@@ -1,0 +1,1 @@
+"""Notifications, preferences and email templates in the API."""
