@@ -42,12 +42,13 @@ class EndedReason:
 
 _END = """
 WITH selected AS MATERIALIZED ({selection}),
--- Paths that end with this: none of their reasons stays.
+-- Paths that end with this: none of their reasons stays. (NOT IN is looked up in a hash; a second NOT EXISTS would be
+-- read whole for every reason.)
 ended_path AS MATERIALIZED (
   SELECT s.learner_id, s.content_id AS path_id, min(s.rule_id) AS rule_id
     FROM selected s JOIN content c ON c.id = s.content_id AND c.kind = 'LEARNING_PATH'
    WHERE NOT EXISTS (SELECT 1 FROM enrollment_reason r WHERE r.enrollment_id = s.enrollment_id AND r.until_at IS NULL
-                        AND NOT EXISTS (SELECT 1 FROM selected d WHERE d.reason_id = r.id))
+                        AND r.id NOT IN (SELECT reason_id FROM selected))
    GROUP BY s.learner_id, s.content_id),
 -- What is ended for its own sake, and the "path" reasons that ended paths had given to their courses.
 ending AS MATERIALIZED (
@@ -68,7 +69,7 @@ closing AS MATERIALIZED (
          (array_agg(d.path_id ORDER BY d.rule_id, d.path_id) FILTER (WHERE NOT d.is_direct))[1] AS path_id
     FROM ending d
    WHERE NOT EXISTS (SELECT 1 FROM enrollment_reason r WHERE r.enrollment_id = d.enrollment_id AND r.until_at IS NULL
-                        AND NOT EXISTS (SELECT 1 FROM ending o WHERE o.reason_id = r.id))
+                        AND r.id NOT IN (SELECT reason_id FROM ending))
    GROUP BY d.enrollment_id, d.learner_id, d.content_id),
 before AS MATERIALIZED (
   SELECT e.id, e.learner_id, e.content_id, e.fact_status FROM enrollment e JOIN closing c ON c.enrollment_id = e.id
