@@ -27,6 +27,16 @@ SELECT p.learner_id, p.rule_id, CASE WHEN f.learner_id IS NULL THEN 0 ELSE a.bit
 """
 
 
+#: Hits of learners `$2` with every rule of tenant `$1`, out of the facts in `known_fact`.
+HITS_OF_LEARNERS = """
+SELECT f.learner_id, a.rule_id, a.bit FROM known_fact f
+  JOIN rule_atom a ON a.tenant_id = $1 AND a.kind = f.kind AND a.key = f.key AND a.value = f.value
+UNION ALL
+SELECT l.id, r.id, 0 FROM unnest($2::bigint[]) AS l (id) CROSS JOIN rule r
+ WHERE r.tenant_id = $1 AND r.is_met_by_default AND r.state <> 'DELETED'
+"""
+
+
 def hits_of_rules(rules: str, *, tenant: str = "$1", after: str | None = None, until: str | None = None) -> str:
     """Return the hits of the rules that `rules` selects, of the whole tenant or of learner IDs after … until.
 

@@ -72,14 +72,14 @@ closing AS MATERIALIZED (
                         AND r.id NOT IN (SELECT reason_id FROM ending))
    GROUP BY d.enrollment_id, d.learner_id, d.content_id),
 before AS MATERIALIZED (
-  SELECT e.id, e.learner_id, e.content_id, e.fact_status FROM enrollment e JOIN closing c ON c.enrollment_id = e.id
-   WHERE e.is_active),
+  SELECT e.id, e.learner_id, e.content_id, e.fact_status, c.is_direct, c.rule_id, c.path_id
+    FROM closing c JOIN enrollment e ON e.id = c.enrollment_id WHERE e.is_active),
 closed AS (
   UPDATE enrollment e SET is_active = false, expires_at = NULL, version = e.version + 1,
          -- Rules never change facts; whoever else ends a place that nobody has begun takes the fact with it.
          fact_status = CASE WHEN $6 AND e.status = 'NOT_STARTED' THEN NULL ELSE e.fact_status END
     FROM before b WHERE e.id = b.id
-  RETURNING e.id, e.version, e.learner_id, e.content_id, e.fact_status),
+  RETURNING e.id, e.version, e.learner_id, e.content_id, b.fact_status AS fact_before, e.fact_status AS fact_after),
 thinned AS (
   UPDATE enrollment e SET version = e.version + 1
    WHERE e.id IN (SELECT enrollment_id FROM ending EXCEPT SELECT enrollment_id FROM closing)
@@ -87,11 +87,11 @@ thinned AS (
 logged AS (
   INSERT INTO content_action (tenant_id, learner_id, content_id, action, source, rule_id, rule_name, path_id,
          actor_learner_id, actor_service_account_id, occurred_at, recorded_at)
-  SELECT $1, c.learner_id, c.content_id, CASE WHEN c.is_direct THEN '{action}' ELSE 'UNENROLLED' END,
-         CASE WHEN c.is_direct THEN $5 ELSE 'LEARNING_PATH' END, c.rule_id, u.name,
-         CASE WHEN c.is_direct THEN $7 ELSE c.path_id END, $3::bigint, $4::bigint, $2, $2
-    FROM closing c JOIN before b ON b.id = c.enrollment_id LEFT JOIN rule u ON u.id = c.rule_id
-   ORDER BY c.is_direct DESC, c.learner_id, c.rule_id, c.content_id
+  SELECT $1, b.learner_id, b.content_id, CASE WHEN b.is_direct THEN '{action}' ELSE 'UNENROLLED' END,
+         CASE WHEN b.is_direct THEN $5 ELSE 'LEARNING_PATH' END, b.rule_id, u.name,
+         CASE WHEN b.is_direct THEN $7 ELSE b.path_id END, $3::bigint, $4::bigint, $2, $2
+    FROM before b LEFT JOIN rule u ON u.id = b.rule_id
+   ORDER BY b.is_direct DESC, b.learner_id, b.rule_id, b.content_id
   RETURNING id),
 changed AS (
   INSERT INTO change_pending (tenant_id, object_type, object_id, version, at)
@@ -105,8 +105,8 @@ SELECT (SELECT count(*) FROM logged) AS logged_count,
        (SELECT array_agg(t.id) FROM thinned t
          WHERE EXISTS (SELECT 1 FROM enrollment_reason r
                         WHERE r.enrollment_id = t.id AND r.until_at IS NULL AND r.ends_at IS NOT NULL)) AS expiring_ids,
-       (SELECT coalesce(jsonb_agg(jsonb_build_array(c.learner_id, c.content_id, b.fact_status, c.fact_status)), '[]')
-          FROM closed c JOIN before b ON b.id = c.id) AS closed
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(learner_id, content_id, fact_before, fact_after)), '[]')
+          FROM closed) AS closed
 """
 
 
