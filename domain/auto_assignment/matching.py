@@ -63,13 +63,18 @@ def matching(hits: str) -> str:
 
 
 def unsaved_rule(compiled: CompiledRule, *, first: int) -> tuple[str, tuple[object, ...]]:
-    """Return `rule` and `rule_atom` (rule 0) as common table expressions, with arguments numbered from `$first`."""
+    """Return `rule` and `rule_atom` (rule 0) as common table expressions, with arguments numbered from `$first`.
+
+    Not materialized, so that a plan made for the arguments sees masks and values.
+    """
     sql = f"""
-rule AS (SELECT 0::bigint AS id, ${first}::text AS match, ${first + 1}::bigint AS negative_mask,
-                ${first + 2}::bigint AS full_mask, ${first + 3}::boolean AS is_met_by_default),
-rule_atom AS (SELECT 0::bigint AS rule_id, kind COLLATE "C" AS kind, key, value COLLATE "C" AS value, bit
-                FROM unnest(${first + 4}::text[], ${first + 5}::bigint[], ${first + 6}::text[], ${first + 7}::bigint[])
-                  AS t (kind, key, value, bit))"""
+rule AS NOT MATERIALIZED (
+  SELECT 0::bigint AS id, ${first}::text AS match, ${first + 1}::bigint AS negative_mask,
+         ${first + 2}::bigint AS full_mask, ${first + 3}::boolean AS is_met_by_default),
+rule_atom AS NOT MATERIALIZED (
+  SELECT 0::bigint AS rule_id, kind COLLATE "C" AS kind, key, value COLLATE "C" AS value, bit
+    FROM unnest(${first + 4}::text[], ${first + 5}::bigint[], ${first + 6}::text[], ${first + 7}::bigint[])
+      AS t (kind, key, value, bit))"""
     return sql, (
         compiled.match.value,
         compiled.negative_mask,
