@@ -74,8 +74,11 @@ async def _store_members(work: UnitOfWork, left: Sequence[Difference], entered: 
 _LEAVING = """
 SELECT r.id AS reason_id, r.enrollment_id, r.learner_id, r.content_id, t.rule_id
   FROM unnest($9::bigint[], $10::bigint[], $11::boolean[]) AS t (learner_id, rule_id, takes_everything)
-  JOIN enrollment_reason own ON own.rule_id = t.rule_id AND own.learner_id = t.learner_id AND own.until_at IS NULL
-   AND own.source = 'AUTO_ENROLLMENT'
+  -- OFFSET keeps it a look-up for each of them: joined, all that a rule has given could be read for each.
+  CROSS JOIN LATERAL (
+    SELECT id, enrollment_id, content_id FROM enrollment_reason
+     WHERE rule_id = t.rule_id AND learner_id = t.learner_id AND until_at IS NULL AND source = 'AUTO_ENROLLMENT'
+    OFFSET 0) own
   JOIN rule_target g ON g.rule_id = t.rule_id AND g.content_id = own.content_id
   JOIN enrollment_reason r ON r.enrollment_id = own.enrollment_id AND r.until_at IS NULL
    AND (t.takes_everything OR r.id = own.id)

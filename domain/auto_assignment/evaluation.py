@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from domain.auto_assignment.applying import Difference, apply_differences
-from domain.auto_assignment.matching import HITS_OF_PAIRS, matching
+from domain.auto_assignment.matching import HITS_OF_LEARNERS, HITS_OF_PAIRS, matching
 from domain.foundation.background import BACKGROUND_THRESHOLD, Job, create_job
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import UnitOfWork
@@ -29,28 +29,16 @@ SELECT DISTINCT t.learner_id, a.rule_id
  WHERE {_IS_ON}
 """
 
-#: Pairs of these learners with every rule that they could meet or are members of.
-_EVERYTHING = f"""
-SELECT learner_id, rule_id FROM (
-  SELECT f.learner_id, a.rule_id FROM fact f
-    JOIN rule_atom a ON a.tenant_id = $1 AND a.kind = f.kind AND a.key = f.key AND a.value = f.value
-   WHERE f.tenant_id = $1 AND f.learner_id = ANY ($2::bigint[])
-  UNION SELECT l.id, r.id FROM unnest($2::bigint[]) AS l (id) CROSS JOIN rule r
-         WHERE r.tenant_id = $1 AND r.is_met_by_default AND r.state <> 'DELETED'
-  UNION SELECT m.learner_id, m.rule_id FROM rule_member m
-         WHERE m.learner_id = ANY ($2::bigint[]) AND m.tenant_id = $1) every_pair
- WHERE {_IS_ON}
-"""
+_COLUMNS = "r.when_unmet, r.state = 'PREPARING' AS is_preparing, r.has_enrolled"
 
-#: Compares what the matching query says about `{pairs}` with the stored memberships.
-_DIFFERENCES = """
-WITH pair AS MATERIALIZED ({pairs}),
+#: Compares what the matching query says about the touched pairs with the stored memberships.
+_DIFFERENCES_OF_CHANGES = f"""
+WITH pair AS MATERIALIZED ({_TOUCHED}),
 known_fact AS MATERIALIZED (
   SELECT f.learner_id, f.kind, f.key, f.value FROM fact f
    WHERE f.tenant_id = $1 AND f.learner_id = ANY (ARRAY(SELECT DISTINCT learner_id FROM pair))),
-met AS MATERIALIZED ({matching})
-SELECT p.learner_id, p.rule_id, met.rule_id IS NOT NULL AS is_met, r.when_unmet, r.state = 'PREPARING' AS is_preparing,
-       r.has_enrolled
+met AS MATERIALIZED ({matching(HITS_OF_PAIRS)})
+SELECT p.learner_id, p.rule_id, met.rule_id IS NOT NULL AS is_met, {_COLUMNS}
   FROM pair p JOIN rule r ON r.id = p.rule_id AND r.state <> 'DELETED'
   LEFT JOIN met ON met.learner_id = p.learner_id AND met.rule_id = p.rule_id
   LEFT JOIN rule_member m ON m.learner_id = p.learner_id AND m.rule_id = p.rule_id
@@ -58,8 +46,22 @@ SELECT p.learner_id, p.rule_id, met.rule_id IS NOT NULL AS is_met, r.when_unmet,
  ORDER BY p.learner_id, p.rule_id
 """
 
-_DIFFERENCES_OF_CHANGES = _DIFFERENCES.format(pairs=_TOUCHED, matching=matching(HITS_OF_PAIRS))
-_DIFFERENCES_OF_LEARNERS = _DIFFERENCES.format(pairs=_EVERYTHING, matching=matching(HITS_OF_PAIRS))
+#: Compares what the matching query says about every rule and these learners with their stored memberships.
+_DIFFERENCES_OF_LEARNERS = f"""
+WITH known_fact AS MATERIALIZED (
+  SELECT f.learner_id, f.kind, f.key, f.value FROM fact f
+   WHERE f.tenant_id = $1 AND f.learner_id = ANY ($2::bigint[])),
+met AS MATERIALIZED ({matching(HITS_OF_LEARNERS)}),
+member AS MATERIALIZED (
+  SELECT learner_id, rule_id FROM rule_member WHERE tenant_id = $1 AND learner_id = ANY ($2::bigint[])),
+difference AS MATERIALIZED (
+  SELECT learner_id, rule_id, true AS is_met FROM (SELECT * FROM met EXCEPT SELECT * FROM member) entered
+  UNION ALL SELECT learner_id, rule_id, false FROM (SELECT * FROM member EXCEPT SELECT * FROM met) gone)
+SELECT d.learner_id, d.rule_id, d.is_met, {_COLUMNS}
+  FROM difference d JOIN rule r ON r.id = d.rule_id AND r.state <> 'DELETED'
+ WHERE {_IS_ON}
+ ORDER BY d.learner_id, d.rule_id
+"""
 
 
 @dataclass(frozen=True, slots=True)

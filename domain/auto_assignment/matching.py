@@ -27,6 +27,16 @@ SELECT p.learner_id, p.rule_id, CASE WHEN f.learner_id IS NULL THEN 0 ELSE a.bit
 """
 
 
+#: Hits of learners `$2` with every rule of tenant `$1`, out of the facts in `known_fact`.
+HITS_OF_LEARNERS = """
+SELECT f.learner_id, a.rule_id, a.bit FROM known_fact f
+  JOIN rule_atom a ON a.tenant_id = $1 AND a.kind = f.kind AND a.key = f.key AND a.value = f.value
+UNION ALL
+SELECT l.id, r.id, 0 FROM unnest($2::bigint[]) AS l (id) CROSS JOIN rule r
+ WHERE r.tenant_id = $1 AND r.is_met_by_default AND r.state <> 'DELETED'
+"""
+
+
 def hits_of_rules(rules: str, *, tenant: str = "$1", after: str | None = None, until: str | None = None) -> str:
     """Return the hits of the rules that `rules` selects, of the whole tenant or of learner IDs after … until.
 
@@ -53,13 +63,18 @@ def matching(hits: str) -> str:
 
 
 def unsaved_rule(compiled: CompiledRule, *, first: int) -> tuple[str, tuple[object, ...]]:
-    """Return `rule` and `rule_atom` (rule 0) as common table expressions, with arguments numbered from `$first`."""
+    """Return `rule` and `rule_atom` (rule 0) as common table expressions, with arguments numbered from `$first`.
+
+    Not materialized, so that a plan made for the arguments sees masks and values.
+    """
     sql = f"""
-rule AS (SELECT 0::bigint AS id, ${first}::text AS match, ${first + 1}::bigint AS negative_mask,
-                ${first + 2}::bigint AS full_mask, ${first + 3}::boolean AS is_met_by_default),
-rule_atom AS (SELECT 0::bigint AS rule_id, kind COLLATE "C" AS kind, key, value COLLATE "C" AS value, bit
-                FROM unnest(${first + 4}::text[], ${first + 5}::bigint[], ${first + 6}::text[], ${first + 7}::bigint[])
-                  AS t (kind, key, value, bit))"""
+rule AS NOT MATERIALIZED (
+  SELECT 0::bigint AS id, ${first}::text AS match, ${first + 1}::bigint AS negative_mask,
+         ${first + 2}::bigint AS full_mask, ${first + 3}::boolean AS is_met_by_default),
+rule_atom AS NOT MATERIALIZED (
+  SELECT 0::bigint AS rule_id, kind COLLATE "C" AS kind, key, value COLLATE "C" AS value, bit
+    FROM unnest(${first + 4}::text[], ${first + 5}::bigint[], ${first + 6}::text[], ${first + 7}::bigint[])
+      AS t (kind, key, value, bit))"""
     return sql, (
         compiled.match.value,
         compiled.negative_mask,

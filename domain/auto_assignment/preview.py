@@ -85,6 +85,8 @@ async def preview_rule(
     content_ids = await judged(problems, judge_contents(reads, principal, contents, smallest=0), [])
     resolved = await judged(problems, judge_conditions(reads, principal, conditions), [])
     problems.raise_if_any()
+    # Known to the planner, what the rule asks for is walked through an index, and what it does not ask for is left out.
+    await reads.plan_each_time()
     added = await _added_contents(reads, principal, edited_rule_id, match, resolved, content_ids)
     rule, arguments = unsaved_rule(compile_rule(match, resolved), first=5)
     record = (

@@ -48,20 +48,21 @@ selected AS MATERIALIZED (
   SELECT s.* FROM chosen s JOIN enrollment_reason r ON r.id = s.reason_id WHERE $6 OR NOT {is_bound}),
 -- Places that would have ended if no open task needed them.
 retained AS MATERIALIZED (
-  SELECT s.enrollment_id, s.learner_id, s.content_id, min(s.rule_id) AS rule_id FROM chosen s
+  SELECT s.enrollment_id, min(s.rule_id) AS rule_id FROM chosen s
    WHERE NOT $6
      AND EXISTS (SELECT 1 FROM enrollment_reason r
                   WHERE r.enrollment_id = s.enrollment_id AND r.until_at IS NULL AND {is_bound})
      AND NOT EXISTS (SELECT 1 FROM enrollment_reason r
                       WHERE r.enrollment_id = s.enrollment_id AND r.until_at IS NULL AND NOT {is_bound}
-                        AND NOT EXISTS (SELECT 1 FROM selected d WHERE d.reason_id = r.id))
-   GROUP BY s.enrollment_id, s.learner_id, s.content_id),
--- Paths that end with this: none of their reasons stays.
+                        AND r.id NOT IN (SELECT reason_id FROM selected))
+   GROUP BY s.enrollment_id),
+-- Paths that end with this: none of their reasons stays. (NOT IN is looked up in a hash; a second NOT EXISTS would be
+-- read whole for every reason.)
 ended_path AS MATERIALIZED (
   SELECT s.learner_id, s.content_id AS path_id, min(s.rule_id) AS rule_id
     FROM selected s JOIN content c ON c.id = s.content_id AND c.kind = 'LEARNING_PATH'
    WHERE NOT EXISTS (SELECT 1 FROM enrollment_reason r WHERE r.enrollment_id = s.enrollment_id AND r.until_at IS NULL
-                        AND NOT EXISTS (SELECT 1 FROM selected d WHERE d.reason_id = r.id))
+                        AND r.id NOT IN (SELECT reason_id FROM selected))
    GROUP BY s.learner_id, s.content_id),
 -- What is ended for its own sake, and the "path" reasons that ended paths had given to their courses.
 ending AS MATERIALIZED (
@@ -82,28 +83,28 @@ closing AS MATERIALIZED (
          (array_agg(d.path_id ORDER BY d.rule_id, d.path_id) FILTER (WHERE NOT d.is_direct))[1] AS path_id
     FROM ending d
    WHERE NOT EXISTS (SELECT 1 FROM enrollment_reason r WHERE r.enrollment_id = d.enrollment_id AND r.until_at IS NULL
-                        AND NOT EXISTS (SELECT 1 FROM ending o WHERE o.reason_id = r.id))
+                        AND r.id NOT IN (SELECT reason_id FROM ending))
    GROUP BY d.enrollment_id, d.learner_id, d.content_id),
 before AS MATERIALIZED (
-  SELECT e.id, e.learner_id, e.content_id, e.fact_status FROM enrollment e JOIN closing c ON c.enrollment_id = e.id
-   WHERE e.is_active),
+  SELECT e.id, e.learner_id, e.content_id, e.fact_status, c.is_direct, c.rule_id, c.path_id
+    FROM closing c JOIN enrollment e ON e.id = c.enrollment_id WHERE e.is_active),
 closed AS (
   UPDATE enrollment e SET is_active = false, expires_at = NULL, version = e.version + 1,
          -- Rules never change facts; whoever else ends a place that nobody has begun takes the fact with it.
          fact_status = CASE WHEN $6 AND e.status = 'NOT_STARTED' THEN NULL ELSE e.fact_status END
     FROM before b WHERE e.id = b.id
-  RETURNING e.id, e.version, e.learner_id, e.content_id, e.fact_status),
+  RETURNING e.id, e.version, e.learner_id, e.content_id, b.fact_status AS fact_before, e.fact_status AS fact_after),
 thinned AS (
   UPDATE enrollment e SET version = e.version + 1
    WHERE e.id IN (SELECT enrollment_id FROM ending EXCEPT SELECT enrollment_id FROM closing)
   RETURNING e.id, e.version),
 entry AS (
-  SELECT c.learner_id, c.content_id, CASE WHEN c.is_direct THEN '{action}' ELSE 'UNENROLLED' END AS action,
-         CASE WHEN c.is_direct THEN $5 ELSE 'LEARNING_PATH' END AS source, c.rule_id,
-         CASE WHEN c.is_direct THEN $7 ELSE c.path_id END AS path_id, NULL AS status, c.is_direct
-    FROM closing c JOIN before b ON b.id = c.enrollment_id
+  SELECT learner_id, content_id, CASE WHEN is_direct THEN '{action}' ELSE 'UNENROLLED' END AS action,
+         CASE WHEN is_direct THEN $5 ELSE 'LEARNING_PATH' END AS source, rule_id,
+         CASE WHEN is_direct THEN $7 ELSE path_id END AS path_id, NULL AS status, is_direct
+    FROM before
   UNION ALL
-  SELECT k.learner_id, k.content_id, 'RETAINED', $5, k.rule_id, NULL, e.status, true
+  SELECT e.learner_id, e.content_id, 'RETAINED', $5, k.rule_id, NULL, e.status, true
     FROM retained k JOIN enrollment e ON e.id = k.enrollment_id),
 logged AS (
   INSERT INTO content_action (tenant_id, learner_id, content_id, action, source, rule_id, rule_name, path_id, task_id,
@@ -125,8 +126,8 @@ SELECT (SELECT count(*) FROM logged) AS logged_count,
        (SELECT array_agg(t.id) FROM thinned t
          WHERE EXISTS (SELECT 1 FROM enrollment_reason r
                         WHERE r.enrollment_id = t.id AND r.until_at IS NULL AND r.ends_at IS NOT NULL)) AS expiring_ids,
-       (SELECT coalesce(jsonb_agg(jsonb_build_array(c.learner_id, c.content_id, b.fact_status, c.fact_status)), '[]')
-          FROM closed c JOIN before b ON b.id = c.id) AS closed
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(learner_id, content_id, fact_before, fact_after)), '[]')
+          FROM closed) AS closed
 """
 
 

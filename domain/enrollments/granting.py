@@ -45,17 +45,23 @@ FIRST_ARGUMENT = 7
 
 _GRANT = """
 WITH wanted AS MATERIALIZED ({wanted}),
--- As it is before this statement. The learners are locked, so nobody else makes or changes an enrollment or a reason of
--- theirs meanwhile: what is not there is new, and needs no look for conflicts.
+-- What there is before this statement. The learners are locked, so nobody else makes or changes an enrollment or a
+-- reason of theirs meanwhile: what is not there is new, and needs no look for conflicts. (Booleans that are columns are
+-- taken to hold for every second row. A condition on NULL or on a number is taken to hold for hardly any, and joins of
+-- what it leaves would be planned for one row.)
 place AS MATERIALIZED (
-  SELECT w.learner_id, w.content_id, e.id, e.status, e.is_active
-    FROM (SELECT DISTINCT learner_id, content_id FROM wanted) w
-    LEFT JOIN enrollment e ON e.learner_id = w.learner_id AND e.content_id = w.content_id),
+  SELECT w.*, CASE WHEN w.source = 'AUTO_ENROLLMENT' THEN w.rule_id END AS own_rule_id,
+         CASE WHEN w.source = 'MANDATORY_TASK' THEN w.task_id END AS own_task_id,
+         e.id AS known_id, e.id IS NULL AS is_new, e.status AS known_status, e.is_active,
+         -- A rule's own reason is logged in any case: what a path brings beside it begins nothing.
+         row_number() OVER (PARTITION BY w.learner_id, w.content_id
+                                ORDER BY w.source = 'AUTO_ENROLLMENT' DESC, w.rule_id, w.path_id) = 1 AS is_first
+    FROM wanted w LEFT JOIN enrollment e ON e.learner_id = w.learner_id AND e.content_id = w.content_id),
 made AS (
   INSERT INTO enrollment (tenant_id, learner_id, content_id, status, is_active, is_waitlisted, progress_percent,
                           lessons_done, attempt, enrolled_at, version)
   SELECT $1, learner_id, content_id, 'NOT_STARTED', true, false, 0, 0, 1, $2, 1
-    FROM place WHERE id IS NULL ORDER BY learner_id, content_id
+    FROM place WHERE is_new AND is_first ORDER BY learner_id, content_id
   RETURNING id, learner_id, content_id, status, version),
 opened_again AS (
   UPDATE enrollment e SET is_active = true, is_waitlisted = false, waiting_source = NULL, waiting_number = NULL,
@@ -63,22 +69,16 @@ opened_again AS (
          -- Who has only waited so far is enrolled for the first time.
          enrolled_at = CASE WHEN EXISTS (SELECT 1 FROM enrollment_reason r WHERE r.enrollment_id = e.id)
                             THEN e.enrolled_at ELSE $2 END
-    FROM place p WHERE e.id = p.id AND NOT p.is_active
+    FROM place p WHERE e.id = p.known_id AND NOT p.is_active AND p.is_first
   RETURNING e.id, e.learner_id, e.content_id, e.status, e.version),
 opened AS (SELECT * FROM made UNION ALL SELECT * FROM opened_again),
 held AS MATERIALIZED (
-  SELECT w.*, CASE WHEN w.source = 'AUTO_ENROLLMENT' THEN w.rule_id END AS own_rule_id,
-         CASE WHEN w.source = 'MANDATORY_TASK' THEN w.task_id END AS own_task_id, p.id AS known_id,
-         coalesce(o.id, p.id) AS enrollment_id, o.id IS NOT NULL AS begins, coalesce(o.status, p.status) AS status,
-         -- A rule's own reason is logged in any case: what a path brings beside it begins nothing.
-         row_number() OVER (PARTITION BY w.learner_id, w.content_id
-                                ORDER BY w.source = 'AUTO_ENROLLMENT' DESC, w.rule_id, w.path_id) AS nth
-    FROM wanted w
-    JOIN place p ON p.learner_id = w.learner_id AND p.content_id = w.content_id
-    LEFT JOIN opened o ON o.learner_id = w.learner_id AND o.content_id = w.content_id),
+  SELECT p.*, coalesce(o.id, p.known_id) AS enrollment_id, o.id IS NOT NULL AS begins,
+         coalesce(o.status, p.known_status) AS status
+    FROM place p LEFT JOIN opened o ON o.learner_id = p.learner_id AND o.content_id = p.content_id),
 cause AS MATERIALIZED (
   SELECT DISTINCT ON (h.enrollment_id, h.source, coalesce(h.own_rule_id, h.own_task_id, h.path_id, 0))
-         h.*, known.id AS reason_id, known.is_permanent
+         h.*, known.id AS reason_id, known.id IS NULL AS is_missing, known.is_permanent
     FROM held h
     LEFT JOIN LATERAL (
       SELECT r.id, r.is_permanent FROM enrollment_reason r
@@ -91,7 +91,7 @@ given AS (
   SELECT $1, enrollment_id, learner_id, content_id, source,
          own_rule_id, CASE WHEN own_rule_id IS NOT NULL THEN rule_name END, own_task_id, path_id,
          $3::bigint, $4::bigint, false, $2
-    FROM cause WHERE reason_id IS NULL
+    FROM cause WHERE is_missing
   RETURNING enrollment_id),
 -- What was to stay for good because a rule was left is an ordinary reason once the rule is met again.
 given_again AS (
@@ -108,7 +108,7 @@ logged AS (
          actor_learner_id, actor_service_account_id, resulting_status, occurred_at, recorded_at)
   SELECT $1, learner_id, content_id, 'ENROLLED', coalesce($5, source), rule_id, rule_name, task_id, path_id,
          $3, $4, status, $2, $2
-    FROM held WHERE source = 'AUTO_ENROLLMENT' OR (begins AND nth = 1)
+    FROM held WHERE source = 'AUTO_ENROLLMENT' OR (begins AND is_first)
    ORDER BY learner_id, rule_id, content_id
   RETURNING id, rule_id),
 changed AS (

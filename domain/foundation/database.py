@@ -27,6 +27,7 @@ class Statements(Protocol):
     async def row(self, shape: type[Row], sql: str, *args: Any) -> Row | None: ...
     async def values(self, sql: str, *args: Any) -> list[Any]: ...
     async def value(self, sql: str, *args: Any) -> Any: ...
+    async def plan_each_time(self) -> None: ...
 
 
 class Session:
@@ -150,6 +151,10 @@ class ReadScope(Statements):
             if not records:
                 return
             yield records
+
+    async def plan_each_time(self) -> None:
+        """Plan every statement of this snapshot for its arguments: for questions that no one plan is good for."""
+        await self.fetch("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
 
     async def allow(self, milliseconds: int) -> None:
         """Give the statements of this snapshot another limit of time than requests have."""

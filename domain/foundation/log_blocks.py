@@ -30,6 +30,8 @@ async def close_blocks(tenant_id: int) -> int:
     total = 0
     while True:
         async with writing(tenant_id) as sql:
+            # A plan for any limit would read the whole log.
+            await sql.plan_each_time()
             closed = await sql.execute(
                 """
                 INSERT INTO content_action_block (tenant_id, last_position, first_position, lowest_id, highest_id,

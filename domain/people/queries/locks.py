@@ -68,6 +68,7 @@ async def lock_found_learners(work: UnitOfWork, found: str, *args: object) -> li
         work.tenant_id,
         *args,
     )
+    work.locked_learner_ids.update(locked)
     return locked
 
 

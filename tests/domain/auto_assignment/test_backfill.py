@@ -10,10 +10,13 @@ from domain.auto_assignment import backfill
 from domain.auto_assignment.errors import FeatureDisabled, RuleLimitReached
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
 from domain.auto_assignment.preview import preview_rule
+from domain.auto_assignment.rule_deletion import backfill_rule
 from domain.content.queries import ContentKey
-from domain.foundation.background import run_job
+from domain.foundation.background import Job, run_job
 from domain.foundation.database import ReadScope
 from domain.foundation.errors import AlreadyExists, Invalid, NotFound, Problems, TooManyItems
+from domain.foundation.models import JobKind
+from domain.foundation.unit_of_work import UnitOfWork
 from domain.reactions import CHUNKS
 from tests.domain.auto_assignment.conftest import Company, ref_is, ref_is_not
 from tests.support import factories
@@ -88,6 +91,42 @@ async def test_two_workers_on_one_backfill_enroll_nobody_twice(
         "members": 150, "reasons": 150, "log": 150, "distinct log": 150, "enrollments": 150,
     }  # fmt: skip
     assert await _job(company, saved.backfill_id) == ("RULE_BACKFILL", "SUCCEEDED", 150, 150, 0)
+
+
+async def test_the_number_of_people_to_work_on_is_right_from_the_second_chunk_on(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted are those who get something: of a new rule all who meet it, later those whom it has never enrolled."""
+    monkeypatch.setattr(backfill, "CHUNK", 30)
+    course = await factories.create_course(company.tenant.id)
+    people = await factories.create_learners(company.tenant.id, 130, refs={1: "Developer"})
+    await company.enroll(people[0], course)
+    saved = await company.rule(ref_is(1, "Developer"), gives=[course])
+    assert await _totals(company, saved.backfill_id) == {130}
+    laid_down = await company.rule(ref_is(1, "Developer"), gives=[course], backfills=False)
+    await _run(company, laid_down.preparation_id)
+    for learner_id in people[100:110]:
+        await company.unenroll(learner_id, course)
+    for learner_id in people[110:115]:
+        await company.set_ref(learner_id, 1, None)
+        await company.set_ref(learner_id, 1, "Developer")
+    later = (await company.do(lambda work: backfill_rule(work, rule_id=laid_down.rule_id))).result
+    assert await _totals(company, later) == {130 - 10 - 5}
+
+
+async def _totals(company: Company, job_id: int | None) -> set[int | None]:
+    """Run a backfill and return what it says after its second chunk and every later one that there is to do."""
+    totals: list[int | None] = []
+
+    async def chunk(work: UnitOfWork, job: Job) -> bool:
+        is_finished = await CHUNKS[JobKind.RULE_BACKFILL](work, job)
+        totals.append(job.total_count)
+        return is_finished
+
+    assert job_id is not None
+    await run_job(company.tenant.id, job_id, {**CHUNKS, JobKind.RULE_BACKFILL: chunk}, lambda: company.now)
+    assert len(totals) > 3
+    return set(totals[1:])
 
 
 async def test_facts_that_change_while_a_backfill_runs_end_in_the_right_enrollments(
