@@ -1,4 +1,4 @@
-"""Hands the jobs that wait to the queue, from their rows. Whatever the queue loses or refuses is sent again."""
+"""Hands the jobs and emails that wait to their queues, from their rows. Whatever a queue loses is sent again."""
 
 from datetime import datetime
 
@@ -8,15 +8,19 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from domain.foundation.background import dispatch_jobs
+from domain.notifications.dispatching import dispatch_emails
+from jobs import emails
 from jobs.broker import NAMESPACE, SOCKET_TIMEOUT
 from jobs.rule_work import QUEUE, job_message
 
-#: Messages in the queue from which on nothing is added: without workers, jobs are not sent again and again for ever.
+#: Messages in a queue from which on nothing is added: without workers, rows are not sent again and again for ever.
 MOST_WAITING = 1_000
+#: A message has many emails, and those that wait for a slow mail server shall not be sent in vain.
+MOST_WAITING_WITH_EMAILS = 100
 
 
 class Dispatcher:
-    """Sends jobs of all tenants to the workers; any number of processes may do so at once."""
+    """Sends jobs and emails of all tenants to the workers; any number of processes may do so at once."""
 
     def __init__(self, broker: dramatiq.Broker, redis_url: str) -> None:
         self._broker = broker
@@ -34,8 +38,17 @@ class Dispatcher:
             return 0
         return await dispatch_jobs(now, self._send)
 
+    async def dispatch_emails(self, now: datetime) -> int:
+        """Send what is due and return how many emails that were; raises what the queue's server raises."""
+        if await self._redis.llen(f"{NAMESPACE}:{emails.QUEUE}") >= MOST_WAITING_WITH_EMAILS:
+            return 0
+        return await dispatch_emails(now, self._send_emails)
+
     def _send(self, tenant_id: int, job_id: int) -> None:
         self._broker.enqueue(job_message(tenant_id, job_id))
+
+    def _send_emails(self, tenant_id: int, email_ids: list[int]) -> None:
+        self._broker.enqueue(emails.emails_message(tenant_id, email_ids))
 
     async def close(self) -> None:
         """Disconnect."""

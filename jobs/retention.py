@@ -1,4 +1,7 @@
-"""What is kept for a time only, and how long. Deleting is safe in any number of processes at once."""
+"""What is kept for a time only, and how long. Deleting is safe in any number of processes at once.
+
+Emails that are settled stay: they are what the ledger of reminders says about who was told what, when, and where.
+"""
 
 from datetime import datetime, timedelta
 

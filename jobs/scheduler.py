@@ -1,4 +1,4 @@
-"""The scheduler: hands out jobs, gives positions to the change feed, does what time brings, deletes what is old.
+"""The scheduler: hands out jobs and emails, numbers the change feed, does what time brings, deletes what is old.
 
 It acts when it is nudged and looks by itself every second, so without Redis everything is a little later and nothing
 is lost. Any number of schedulers may run: row locks decide who does what, so there is no leader to lose.
@@ -76,7 +76,7 @@ async def repeat(name: str, action: Callable[[], Awaitable[object]], bell: Bell,
         await bell.wait(POLL if failures else seconds)
 
 
-async def listen(redis_url: str, jobs: Bell, feed: Bell) -> None:
+async def listen(redis_url: str, jobs: Bell, emails: Bell, feed: Bell) -> None:
     """Ring when somebody nudges; connects again for ever, since the polls do without."""
     while True:
         with contextlib.suppress(Exception):
@@ -91,7 +91,8 @@ async def listen(redis_url: str, jobs: Bell, feed: Bell) -> None:
             ):
                 await channel.subscribe(nudge.CHANNEL)
                 async for message in channel.listen():
-                    (jobs if message["data"] == nudge.JOBS else feed).ring()
+                    for bell in (jobs, emails) if message["data"] == nudge.JOBS else (feed,):
+                        bell.ring()
         await asyncio.sleep(POLL)
 
 
@@ -99,7 +100,7 @@ async def schedule(settings: Settings) -> None:
     """Do all of it until cancelled."""
     redis_url = settings.redis_url.get_secret_value()
     dispatcher = Dispatcher(create_broker(redis_url), redis_url)
-    jobs, feed, never = Bell(), Bell(), Bell()
+    jobs, emails, feed, never = Bell(), Bell(), Bell(), Bell()
     try:
         async with (
             connected(
@@ -110,8 +111,9 @@ async def schedule(settings: Settings) -> None:
             ),
             asyncio.TaskGroup() as tasks,
         ):
-            tasks.create_task(listen(redis_url, jobs, feed))
+            tasks.create_task(listen(redis_url, jobs, emails, feed))
             tasks.create_task(repeat("dispatching jobs", lambda: dispatcher.dispatch(clock.now()), jobs))
+            tasks.create_task(repeat("dispatching emails", lambda: dispatcher.dispatch_emails(clock.now()), emails))
             tasks.create_task(repeat("sequencing the change feed", sequence_all_tenants, feed))
             tasks.create_task(
                 repeat("ending access", lambda: end_access_that_is_over(clock.now()), Bell(), seconds=SWEEP)

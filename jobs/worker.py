@@ -1,6 +1,7 @@
-"""The worker: one process that takes jobs from the queue, several at once, on one event loop and one pool.
+"""The worker: one process that takes jobs and emails from their queues, several at once, on one loop and one pool.
 
-A signal stops it between two chunks; a killed one is replaced within seconds, because its leases run out.
+A signal stops it between two chunks; a killed one is replaced within seconds, because its leases run out. Emails have
+threads of their own: a mail server that hangs holds up no job.
 """
 
 import contextlib
@@ -20,15 +21,18 @@ from dramatiq.middleware.asyncio import AsyncIO
 from domain.foundation import nudge
 from domain.foundation.database import connected
 from domain.foundation.settings import Settings
+from jobs import emails
 from jobs.broker import create_broker
+from jobs.emails import EmailWork
 from jobs.rule_work import declare_actors
 
 #: Jobs that one process works on at the same time.
 THREADS = 4
 #: Milliseconds an idle worker sleeps at most before it asks for messages.
 IDLE = 250
-#: Milliseconds that running chunks have to end.
+#: Milliseconds that running chunks have to end, and before that emails that are being handed over.
 GRACE = 10_000
+EMAIL_GRACE = 2_000
 #: A chunk is far more than a request, and nobody waits for it.
 STATEMENT_TIMEOUT = 60_000
 
@@ -47,6 +51,7 @@ class Connections(dramatiq.Middleware):
         self._pool_size = pool_size
         self._open = contextlib.AsyncExitStack()
         self.is_stopping = threading.Event()
+        self.emails = EmailWork(settings, should_stop=self.is_stopping.is_set)
 
     def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         """Connect, or refuse the start."""
@@ -77,6 +82,7 @@ class Connections(dramatiq.Middleware):
         )
         nudge.start(self._settings.redis_url.get_secret_value())
         self._open.push_async_callback(nudge.stop)
+        self._open.push_async_callback(self.emails.close)
 
 
 def _run_on_loop(work: Coroutine[Any, Any, None]) -> None:
@@ -96,14 +102,26 @@ def run_worker(settings: Settings, *, threads: int = THREADS) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    # One connection for each job, one for whoever notes a failure meanwhile.
-    connections = Connections(settings, pool_size=threads + 1)
+    # One connection for each job, one for whoever notes a failure meanwhile, and some for emails: theirs are short.
+    connections = Connections(settings, pool_size=threads + 1 + emails.THREADS)
     broker = create_broker(settings.redis_url.get_secret_value(), middleware=[AsyncIO(), connections])
     declare_actors(broker, should_stop=connections.is_stopping.is_set)
+    # A broker of its own, as a worker's threads take whatever its broker has. It uses the loop of the other one.
+    email_broker = create_broker(settings.redis_url.get_secret_value())
+    connections.emails.declare_actor(email_broker)
     worker = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=IDLE)
+    email_worker = dramatiq.Worker(email_broker, worker_threads=emails.THREADS, worker_timeout=IDLE)
     worker.start()
+    if connections.emails.is_possible:
+        email_worker.start()
+    else:
+        log.warning("neither SMTP_URL nor MAIL_DIRECTORY is set: emails wait")
     log.info("worker is ready")
     while not is_stopping:
         time.sleep(0.1)
+    connections.is_stopping.set()
+    if connections.emails.is_possible:
+        email_worker.stop(timeout=EMAIL_GRACE)
     worker.stop(timeout=GRACE)
+    email_broker.close()
     broker.close()

@@ -90,7 +90,7 @@ def worker(
     threads: Annotated[int, typer.Option(min=1, max=100, help="Jobs to work on at the same time.")] = 4,
     data: Data = DATA,
 ) -> None:
-    """Run background jobs."""
+    """Run background jobs and send emails."""
     from jobs.worker import NotConnected, run_worker
 
     settings = command_settings(data)
@@ -105,7 +105,7 @@ def worker(
 
 @app.command()
 def scheduler(data: Data = DATA) -> None:
-    """Hand out background jobs, number the change feed, delete what is old."""
+    """Hand out background jobs and emails, number the change feed, delete what is old."""
     from jobs.scheduler import run_scheduler
 
     settings = command_settings(data)

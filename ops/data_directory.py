@@ -39,6 +39,11 @@ class DataDirectory:
         """What belongs to the private Valkey."""
         return self.path / "valkey"
 
+    @property
+    def mails(self) -> Path:
+        """The maildir of emails that are not sent."""
+        return self.path / "mails"
+
     def create(self) -> None:
         """Make the directory."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -48,7 +48,7 @@ def run_everything(data: Path, *, port: int, with_demo: bool) -> int:
     directory = DataDirectory(data)
     directory.create()
     port = _free_port(port)
-    with _servers(directory) as servers:
+    with _servers(directory, port) as servers:
         settings = Settings.model_validate({name.lower(): value for name, value in servers.environment.items()})
         tokens = asyncio.run(_prepare_demo(settings)) if with_demo else {}
         directory.publish(servers.environment)
@@ -79,7 +79,7 @@ def _free_port(port: int) -> int:
 
 
 @contextlib.contextmanager
-def _servers(directory: DataDirectory) -> Iterator[_Servers]:
+def _servers(directory: DataDirectory, port: int) -> Iterator[_Servers]:
     """Start the servers that the environment does not name, and bring the database to the present schema."""
     given = Settings()
     secrets = directory.kept_secrets()
@@ -102,6 +102,9 @@ def _servers(directory: DataDirectory) -> Iterator[_Servers]:
             "OWNER_DATABASE_URL": owner_url,
             "REDIS_URL": redis_url,
             "SECRET_KEY": given.secret_key.get_secret_value() or secrets.secret_key,
+            "PUBLIC_URL": given.public_url if "public_url" in given.model_fields_set else f"http://{HOST}:{port}",
+            # What an SMTP_URL takes goes there; all else can be read here.
+            "MAIL_DIRECTORY": str(given.mail_directory or directory.mails),
         }
         yield _Servers(environment, postgres, valkey)
 

@@ -87,6 +87,8 @@ def test_failures_that_the_database_knows_of_are_one_line(command: Command, owne
         "slug: The value is already in use and has to be unique."
     )
     assert "owns the tables" in command.complaint("worker", DATABASE_URL=owner_url)
+    assert command.complaint("worker", SMTP_URL="http://mail.example").startswith("SMTP_URL has to be smtp://")
+    assert command.complaint("worker", MAIL_FROM="nobody").startswith("MAIL_FROM is no sender")
     assert "owns the tables" in command.complaint("scheduler", DATABASE_URL=owner_url)
 
 

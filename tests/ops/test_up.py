@@ -1,6 +1,7 @@
 """`mandate up` as operators run it: it serves, stops, survives being killed, and leaves nothing behind."""
 
 import json
+import mailbox
 import os
 import pwd
 import re
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,12 @@ from ops.up import FIRST_QUERY
 from tests.ops.test_embedded import IMPORT_PATHS, python_for
 from tests.ops.test_supervisor import is_alive
 from tests.support.command import CLEAN, MANDATE, Command
+
+ASSIGN = """
+mutation { assignMandatoryTask(input: {
+  learner: { email: "learner@acme.example" } target: { externalId: "SEC-101" } dueOn: "DAY"
+}) { mandatoryTask { id } errors { code path } } }
+"""
 
 
 class Up:
@@ -70,6 +78,14 @@ class Up:
         assert "errors" not in result, result
         data: dict[str, Any] = result["data"]
         return data
+
+    def mails(self, count: int) -> list[mailbox.MaildirMessage]:
+        """Wait for so many mails and return all that are kept."""
+        deadline = time.monotonic() + 30
+        while len(kept := list(mailbox.Maildir(self.data / "mails", create=True))) < count:
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.1)
+        return kept
 
     def descendants(self) -> list[int]:
         """Return every process of it: those that carry its directory or its settings."""
@@ -142,6 +158,13 @@ def test_up_serves_stops_survives_kill_and_starts_again(directory: Path, port: i
         assert pasted, up.output
         answered = subprocess.run(["sh", "-c", pasted[0]], capture_output=True, text=True, check=True)
         assert json.loads(answered.stdout)["data"]["viewer"]["role"] == "ADMIN"
+
+        # Who is told something gets an email, which is kept and not sent.
+        assigned = up.query(ASSIGN.replace("DAY", (datetime.now(UTC) + timedelta(days=9)).date().isoformat()), "admin")
+        assert assigned["assignMandatoryTask"]["errors"] == []
+        [mail] = up.mails(1)
+        assert mail["To"].endswith("<learner@acme.example>")
+        assert f"http://127.0.0.1:{port}/tasks/{assigned['assignMandatoryTask']['mandatoryTask']['id']}" in str(mail)
 
         processes = up.descendants()
         assert len(processes) >= 6

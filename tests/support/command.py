@@ -10,7 +10,11 @@ MANDATE = [sys.executable, "-P", "-m", "ops.cli"]
 CLEAN = {
     name: value
     for name, value in os.environ.items()
-    if name not in ("DATABASE_URL", "OWNER_DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENVIRONMENT")
+    if name
+    not in (
+        *("DATABASE_URL", "OWNER_DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENVIRONMENT"),
+        *("SMTP_URL", "MAIL_FROM", "MAIL_DIRECTORY", "PUBLIC_URL"),
+    )
 }
 
 
