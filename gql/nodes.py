@@ -19,6 +19,7 @@ from gql.context import Info
 from gql.enrollments.queries import NODES as ENROLLMENTS_NODES
 from gql.ids import CLIENT, CONTENT, DEPARTMENT, LEARNER, LEARNING_GROUP, RULE, SUBLICENSE, decode
 from gql.interfaces import Node
+from gql.mandatory_tasks.bulk_queries import NODES as BULK_ASSIGNMENTS_NODES
 from gql.mandatory_tasks.queries import NODES as MANDATORY_TASKS_NODES
 from gql.people.place_types import Place
 from gql.people.queries import NODES as PEOPLE_NODES
@@ -39,6 +40,7 @@ NODES: dict[str, Find] = {
     **CONTENT_NODES,
     **ENROLLMENTS_NODES,
     **MANDATORY_TASKS_NODES,
+    **BULK_ASSIGNMENTS_NODES,
 }
 
 

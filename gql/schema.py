@@ -36,6 +36,8 @@ from gql.enrollments.mutations import EnrollmentsMutation
 from gql.enrollments.queries import EnrollmentsQuery
 from gql.failures import BAD_REQUEST, publish
 from gql.limits import MAX_TOKENS, RULES
+from gql.mandatory_tasks.bulk_mutations import BulkAssignmentsMutation
+from gql.mandatory_tasks.bulk_queries import BulkAssignmentsQuery
 from gql.mandatory_tasks.mutations import MandatoryTasksMutation
 from gql.mandatory_tasks.queries import MandatoryTasksQuery
 from gql.nodes import NodesQuery
@@ -68,6 +70,7 @@ class Query(
     PeopleQuery,
     AutoAssignmentQuery,
     MandatoryTasksQuery,
+    BulkAssignmentsQuery,
 ):
     """All queries."""
 
@@ -87,6 +90,7 @@ class Mutation(
     BackgroundJobsMutation,
     AutoAssignmentMutation,
     MandatoryTasksMutation,
+    BulkAssignmentsMutation,
 ):
     """All mutations."""
 
