@@ -74,6 +74,7 @@ OPEN_ENUMS = {
 }
 CLOSED_ENUMS = {
     "BackgroundJobStatus",
+    "BulkAssignmentOutcome",
     "ConditionMatch",
     "ContentActionOrder",
     "DeliveryStatus",

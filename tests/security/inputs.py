@@ -34,10 +34,12 @@ KINDS = {
     "courseId": "course",
     "departmentId": "department",
     "departmentIds": "department",
+    "emailTemplateId": "template",
     "learnerIds": "learner",
     "learningGroupId": "group",
     "learningGroupIds": "group",
     "learningPathId": "path",
+    "mandatoryTaskId": "task",
     "objectIds": "rule",
     "ownerId": "trainer",
     "ruleId": "rule",
@@ -46,6 +48,7 @@ KINDS = {
     "trainerIds": "trainer",
     "autoAssignmentRule.id": "rule",
     "backgroundJob.id": "job",
+    "mandatoryTask.id": "task",
     "node.id": "learner",
     "nodes.ids": "learner",
     "BackfillAutoAssignmentRuleInput.id": "rule",
@@ -62,19 +65,23 @@ KINDS = {
     "UpdateClientInput.id": "client",
     "UpdateDepartmentInput.id": "department",
     "UpdateLearningGroupInput.id": "group",
+    "UpdateMandatoryTaskInput.id": "task",
     "UpdateSublicenseInput.id": "sublicense",
+    "WithdrawMandatoryTaskInput.id": "task",
 }
 #: Inputs that name an object by one of several keys: what they name, unless the field that holds them says "path".
 KEYS = {"LearnerKeyInput": "learner", "LearningContentKeyInput": "course"}
 ATTRIBUTES = {"id": "id", "externalId": "external_id", "email": "email"}
-#: What is gone after a mutation: who tries it needs a spare one.
-DELETED = {
+#: What is gone after a mutation, or can have it done to them once: who tries it needs a spare one.
+USED_UP = {
+    "assignMandatoryTask": "learner",
     "deleteAutoAssignmentRule": "rule",
     "deleteClient": "client",
     "deleteDepartment": "department",
     "deleteLearningGroup": "group",
     "deleteSublicense": "sublicense",
     "revokeServiceAccount": "tool",
+    "withdrawMandatoryTask": "task",
 }
 
 #: Values of scalars by the name of their field.
@@ -85,7 +92,7 @@ VALUES: dict[str, Any] = {
     "value": "x",
     "values": "x",
 }
-SCALARS: dict[str, Any] = {"Boolean": True, "Int": 1, "DateTime": "2026-01-05T08:00:00Z"}
+SCALARS: dict[str, Any] = {"Boolean": True, "Int": 1, "Date": "2026-06-01", "DateTime": "2026-01-05T08:00:00Z"}
 #: What an input needs besides its required fields, so that it says something.
 NEEDED = {
     "CreateLearningGroupInput": ("ownerId",),

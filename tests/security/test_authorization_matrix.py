@@ -11,7 +11,7 @@ import pytest
 from domain.foundation.access import Role, Scope
 from domain.tenants.models import Tenant
 from tests.security.footprint import footprint
-from tests.security.inputs import DELETED, RootField, failures, is_empty, root_fields
+from tests.security.inputs import USED_UP, RootField, failures, is_empty, root_fields
 from tests.security.world import CALLERS, World, populate
 from tests.support.api import Api
 from tests.support.catalogue import Connection
@@ -64,6 +64,7 @@ GROUPS = writers(Scope.WRITE_LEARNERS, trainer=YES)
 CONTENT = writers(Scope.WRITE_CONTENT)
 ENROLLMENTS = writers(Scope.WRITE_ENROLLMENTS, trainer=YES)
 RULES = writers(Scope.WRITE_RULES)
+TASKS = writers(Scope.WRITE_MANDATORY_TASKS, trainer=YES)
 #: The job here was started by the admin.
 JOBS = Rights(NO, MISSING, SEEN_ONLY, tool=MISSING)
 
@@ -76,7 +77,8 @@ MATRIX: dict[str, Rights] = {
     "node": Rights(NOTHING, YES, YES, tool=NOTHING),
     "nodes": Rights(NOTHING, YES, YES, tool=NOTHING),
     "backgroundJob": Rights(NO, NOTHING, YES, tool=NOTHING),
-    "backgroundJobs": Rights(NO, NOTHING, YES, tool=NOTHING),
+    # The trainer has a job of their own.
+    "backgroundJobs": Rights(NO, YES, YES, tool=NOTHING),
     "content": PEOPLE_AND_READERS,
     "contents": PEOPLE_AND_READERS,
     "enrollments": PEOPLE_AND_READERS,
@@ -87,6 +89,9 @@ MATRIX: dict[str, Rights] = {
     "learningGroups": Rights(NO, YES, YES),
     "clients": ADMINS_AND_READERS,
     "sublicenses": ADMINS_AND_READERS,
+    "mandatoryTask": Rights(NOTHING, YES, YES, tool=NOTHING),
+    "bulkAssignmentPreview": Rights(NO, YES, YES),
+    "bulkAssignments": Rights(NO, YES, YES),
     "autoAssignmentRule": ADMINS_AND_READERS,
     "autoAssignmentRules": ADMINS_AND_READERS,
     "autoAssignmentRulePreview": ADMINS_AND_READERS,
@@ -107,6 +112,10 @@ MATRIX: dict[str, Rights] = {
     "unenrollLearner": ENROLLMENTS,
     "recordCourseProgress": writers(Scope.WRITE_ENROLLMENTS, learner=MISSING, trainer=YES),
     "bulkRecordCourseProgress": writers(Scope.WRITE_ENROLLMENTS),
+    "assignMandatoryTask": TASKS,
+    "bulkAssignMandatoryTasks": TASKS,
+    "updateMandatoryTask": TASKS,
+    "withdrawMandatoryTask": TASKS,
     "createLearner": PEOPLE,
     "updateLearner": PEOPLE,
     "bulkUpsertLearners": PEOPLE,
@@ -189,7 +198,7 @@ async def test_who_may_is_served(world: World) -> None:
         for caller in CALLERS:
             if MATRIX[field.name].of(caller) != YES:
                 continue
-            present = await world.with_spare(DELETED[field.name]) if field.name in DELETED else world
+            present = await world.with_spare(USED_UP[field.name]) if field.name in USED_UP else world
             document, variables = field.operation(present.objects)
             result = await world.client(caller).execute(document, **variables)
             if outcome_of(field, result) != YES:

@@ -4,6 +4,7 @@ Everything in it is named after its tenant's slug, in external IDs and addresses
 itself away.
 """
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,11 +13,14 @@ from domain.content.models import Content
 from domain.foundation.access import Principal, Role, Scope, Source
 from domain.foundation.database import writing
 from domain.foundation.models import BackgroundJob, JobKind, JobStatus
+from domain.notifications.models import EmailTemplate
 from domain.people.models import Place, PlaceKind
 from domain.tenants.models import Tenant
 from gql import ids
 from tests.support import factories
 from tests.support.api import ERRORS, Api, ApiClient
+
+_numbers = itertools.count(1)
 
 #: Kinds of callers: roles of people, tools with one scope each, and a tool that may do nothing.
 CALLERS = (*(role.value for role in Role), *(scope.value for scope in Scope), "NO_SCOPE")
@@ -25,6 +29,15 @@ CREATE_RULE = f"""
 mutation ($input: CreateAutoAssignmentRuleInput!) {{
   createAutoAssignmentRule(input: $input) {{ rule {{ id }} {ERRORS} }} }}
 """
+ASSIGN = f"""
+mutation ($input: AssignMandatoryTaskInput!) {{
+  assignMandatoryTask(input: $input) {{ mandatoryTask {{ id }} {ERRORS} }} }}
+"""
+BULK_ASSIGN = f"""
+mutation ($input: BulkAssignMandatoryTasksInput!) {{
+  bulkAssignMandatoryTasks(input: $input) {{ bulkAssignment {{ id }} {ERRORS} }} }}
+"""
+DUE_ON = "2026-06-01"
 ENROLL = f"mutation ($input: EnrollLearnerInput!) {{ enrollLearner(input: $input) {{ {ERRORS} }} }}"
 
 PLACES = {
@@ -69,6 +82,15 @@ class World:
         if kind == "tool":
             tool = await factories.create_service_account(self.tenant.id)
             spare = Named(ids.encode(ids.SERVICE_ACCOUNT, tool.service_account_id or 0))
+        elif kind == "learner":
+            name = f"spare{next(_numbers)}"
+            spare = _person(
+                await factories.create_person(self.tenant.id, **_names(self.tenant, name)), self.tenant, name
+            )
+        elif kind == "task":
+            person = await factories.create_person(self.tenant.id)
+            learner = Named(ids.encode(ids.LEARNER, person.learner_id or 0))
+            spare = await _assign(self.client("TRAINER"), learner, self.objects["mandatory course"])
         elif kind == "rule":
             spare = await _create_rule(self.client("ADMIN"), self.objects, f"spare of {self.tenant.slug}")
         else:
@@ -94,7 +116,20 @@ async def populate(api: Api, tenant: Tenant) -> World:
     admin = api.acting_as(callers["ADMIN"])
     objects["rule"] = await _create_rule(admin, objects, f"{tenant.slug} rule")
     await admin.run(ENROLL, input={"learner": {"id": objects["learner"].id}, "content": {"id": objects["path"].id}})
+    trainer = api.acting_as(callers["TRAINER"])
+    objects["task"] = await _assign(trainer, objects["learner"], objects["mandatory course"])
+    objects["bulk assignment"] = await _bulk_assign(trainer, objects)
     async with writing(tenant.id) as sql:
+        template = await EmailTemplate.create(
+            tenant_id=tenant.id,
+            name=f"{tenant.slug} template",
+            name_key=f"{tenant.slug} template",
+            subject="x",
+            body="x",
+            created_by_learner_id=callers["TRAINER"].learner_id,
+            created_at=factories.LONG_AGO,
+        )
+        objects["template"] = Named(ids.encode(ids.EMAIL_TEMPLATE, template.id))
         job = await BackgroundJob.create(
             tenant_id=tenant.id,
             kind=JobKind.RULE_BACKFILL,
@@ -173,6 +208,7 @@ async def _make_contents(tenant: Tenant, objects: dict[str, Named], callers: Map
     trainers = [objects["trainer"].key]
     course = await factories.create_course(tenant.id, trainers=trainers, is_self_enrollable=True, **names("course"))
     item = await factories.create_course(tenant.id, **names("item"))
+    mandatory = await factories.create_course(tenant.id, trainers=trainers, **names("mandatory"))
     path = await factories.create_path(tenant.id, courses=[item], **names("path"))
     async with writing(tenant.id) as sql:
         await sql.execute(
@@ -181,7 +217,7 @@ async def _make_contents(tenant: Tenant, objects: dict[str, Named], callers: Map
             trainers[0],
             tenant.id,
         )
-    for name, content in (("course", course), ("path", path)):
+    for name, content in (("course", course), ("path", path), ("mandatory course", mandatory)):
         objects[name] = _content(content)
     for principal in callers.values():
         if principal.learner_id is not None:
@@ -190,6 +226,22 @@ async def _make_contents(tenant: Tenant, objects: dict[str, Named], callers: Map
 
 def _content(content: Content) -> Named:
     return Named(ids.encode(ids.CONTENT, content.id), content.external_id)
+
+
+async def _assign(trainer: ApiClient, learner: Named, target: Named) -> Named:
+    """Give somebody a task."""
+    given = {"learner": {"id": learner.id}, "target": {"id": target.id}, "dueOn": DUE_ON}
+    return Named((await trainer.value(ASSIGN, input=given))["mandatoryTask"]["id"])
+
+
+async def _bulk_assign(trainer: ApiClient, objects: Mapping[str, Named]) -> Named:
+    """Give the trainer's group, in which there is the member, what the member has already."""
+    given = {
+        "audience": [{"learningGroupId": objects["group"].id}],
+        "target": {"id": objects["mandatory course"].id},
+        "dueOn": DUE_ON,
+    }
+    return Named((await trainer.value(BULK_ASSIGN, input=given))["bulkAssignment"]["id"])
 
 
 async def _create_rule(admin: ApiClient, objects: Mapping[str, Named], name: str) -> Named:
