@@ -162,8 +162,8 @@ async def _write(work: UnitOfWork, task: TaskRow, edit: _Edit, person: Assignee)
     due_at = end_of(due_on, person.zone)
     await work.sql.execute(
         """
-        UPDATE mandatory_task SET due_on = $3, due_at = $4, note = $5, every_weeks = $6,
-               is_overdue_noted = is_overdue_noted AND $4 <= $7
+        UPDATE mandatory_task SET due_on = $3, due_at = $4::timestamptz, note = $5, every_weeks = $6,
+               is_overdue_noted = is_overdue_noted AND $4::timestamptz <= $7
          WHERE tenant_id = $1 AND id = $2
         """,
         work.tenant_id,

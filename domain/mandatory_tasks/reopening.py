@@ -66,17 +66,22 @@ async def open_cycles(work: UnitOfWork, *, task_ids: Sequence[int]) -> int:
 
 
 async def _openings(work: UnitOfWork, task_ids: Sequence[int]) -> list[_Opening]:
-    learner_ids = await work.sql.values(
-        "SELECT DISTINCT learner_id FROM mandatory_task WHERE tenant_id = $1 AND id = ANY ($2::bigint[])",
-        work.tenant_id,
-        list(task_ids),
-    )
-    locked = set(await lock_idle_learners(work, learner_ids))
+    learners = {
+        record["id"]: record["learner_id"]
+        for record in await work.sql.fetch(
+            "SELECT id, learner_id FROM mandatory_task WHERE tenant_id = $1 AND id = ANY ($2::bigint[])",
+            work.tenant_id,
+            list(task_ids),
+        )
+    }
+    locked = set(await lock_idle_learners(work, set(learners.values())))
     # On a snapshot after the lock: who became inactive or was moved meanwhile is not due any more.
     tasks = [
         task
-        for task in await lock_tasks(work, task_ids)
-        if task.learner_id in locked and not task.is_open and task.next_opens_at and task.next_opens_at <= work.now
+        for task in await lock_tasks(
+            work, [task_id for task_id, learner_id in learners.items() if learner_id in locked]
+        )
+        if not task.is_open and task.next_opens_at and task.next_opens_at <= work.now
     ]
     if not tasks:
         return []

@@ -12,6 +12,12 @@ def require_assigning_role(principal: Principal) -> None:
         raise Forbidden
 
 
+def require_reading_role(principal: Principal) -> None:
+    """Raise Forbidden for who never looks tasks up: tools without READ."""
+    if not principal.is_person:
+        principal.require_reading_all()
+
+
 async def require_assignable(sql: Statements, principal: Principal, target_id: int) -> None:
     """Raise NotPermitted for trainers who do not train the target."""
     if not await sql.value(

@@ -4,6 +4,7 @@ import strawberry
 
 from domain.mandatory_tasks.ledger import find_reminder
 from domain.mandatory_tasks.queries import find_task
+from domain.mandatory_tasks.rights import require_reading_role
 from gql import ids
 from gql.arguments import ObjectId
 from gql.context import Info
@@ -32,5 +33,6 @@ class MandatoryTasksQuery:
     @strawberry.field(description="Mandatory task by ID.")
     async def mandatory_task(self, info: Info, id: ObjectId) -> MandatoryTask | None:
         """Find a task."""
+        require_reading_role(info.context.principal)
         key = ids.find_own_key(ids.MANDATORY_TASK, id)
         return None if key is None else await find_task_node(info, key)

@@ -240,6 +240,8 @@ async def test_deadlock_is_retried_once_as_a_whole(
         found.append(await work.sql.values("SELECT name FROM place WHERE tenant_id = $1 ORDER BY id", tenant.id))
         await make_place(work, f"Attempt {len(found)}")
         if len(found) <= deadlocks:
+            # The opponent has one connection: the round before has to be over.
+            await asyncio.gather(*ends)
             await opponent.begin()
             await rename(work.sql, first, "First!")
             opponent.cross()

@@ -72,8 +72,8 @@ KINDS = {
 #: Inputs that name an object by one of several keys: what they name, unless the field that holds them says "path".
 KEYS = {"LearnerKeyInput": "learner", "LearningContentKeyInput": "course"}
 ATTRIBUTES = {"id": "id", "externalId": "external_id", "email": "email"}
-#: What is gone after a mutation, or can have it done to them once: who tries it needs a spare one.
-USED_UP = {
+#: What is gone or taken after a mutation: who tries it needs a spare one.
+DELETED = {
     "assignMandatoryTask": "learner",
     "deleteAutoAssignmentRule": "rule",
     "deleteClient": "client",
@@ -92,11 +92,12 @@ VALUES: dict[str, Any] = {
     "value": "x",
     "values": "x",
 }
-SCALARS: dict[str, Any] = {"Boolean": True, "Int": 1, "Date": "2026-06-01", "DateTime": "2026-01-05T08:00:00Z"}
+SCALARS: dict[str, Any] = {"Boolean": True, "Int": 1, "Date": "2026-06-30", "DateTime": "2026-01-05T08:00:00Z"}
 #: What an input needs besides its required fields, so that it says something.
 NEEDED = {
     "CreateLearningGroupInput": ("ownerId",),
     "LearnerRowInput": ("name", "email"),
+    "MandatoryTaskChangesInput": ("note",),
     "RefValueInput": ("value",),
 }
 

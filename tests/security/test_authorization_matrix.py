@@ -11,7 +11,7 @@ import pytest
 from domain.foundation.access import Role, Scope
 from domain.tenants.models import Tenant
 from tests.security.footprint import footprint
-from tests.security.inputs import USED_UP, RootField, failures, is_empty, root_fields
+from tests.security.inputs import DELETED, RootField, failures, is_empty, root_fields
 from tests.security.world import CALLERS, World, populate
 from tests.support.api import Api
 from tests.support.catalogue import Connection
@@ -49,6 +49,7 @@ class Rights:
 EVERYBODY = Rights(YES, YES, YES, tool=YES)
 ADMINS = Rights(NO, NO, NO)
 ADMINS_AND_READERS = Rights(NO, NO, YES)
+ADMINS_READERS_AND_TRAINERS = Rights(NO, YES, YES)
 #: Each the part that they may see, of which the tenant of the test has something.
 PEOPLE_AND_READERS = Rights(YES, YES, YES)
 THEMSELVES = Rights(YES, YES, NO)
@@ -85,13 +86,17 @@ MATRIX: dict[str, Rights] = {
     "contentActions": Rights(NOTHING, YES, YES),
     "learner": Rights(NOTHING, YES, YES),
     "learners": PEOPLE_AND_READERS,
-    "departments": Rights(NO, YES, YES),
-    "learningGroups": Rights(NO, YES, YES),
+    "departments": ADMINS_READERS_AND_TRAINERS,
+    "learningGroups": ADMINS_READERS_AND_TRAINERS,
     "clients": ADMINS_AND_READERS,
     "sublicenses": ADMINS_AND_READERS,
-    "mandatoryTask": Rights(NOTHING, YES, YES, tool=NOTHING),
-    "bulkAssignmentPreview": Rights(NO, YES, YES),
-    "bulkAssignments": Rights(NO, YES, YES),
+    "mandatoryTask": Rights(NOTHING, YES, YES),
+    "bulkAssignmentPreview": ADMINS_READERS_AND_TRAINERS,
+    "bulkAssignments": ADMINS_READERS_AND_TRAINERS,
+    "assignMandatoryTask": TASKS,
+    "bulkAssignMandatoryTasks": TASKS,
+    "updateMandatoryTask": TASKS,
+    "withdrawMandatoryTask": TASKS,
     "autoAssignmentRule": ADMINS_AND_READERS,
     "autoAssignmentRules": ADMINS_AND_READERS,
     "autoAssignmentRulePreview": ADMINS_AND_READERS,
@@ -112,10 +117,6 @@ MATRIX: dict[str, Rights] = {
     "unenrollLearner": ENROLLMENTS,
     "recordCourseProgress": writers(Scope.WRITE_ENROLLMENTS, learner=MISSING, trainer=YES),
     "bulkRecordCourseProgress": writers(Scope.WRITE_ENROLLMENTS),
-    "assignMandatoryTask": TASKS,
-    "bulkAssignMandatoryTasks": TASKS,
-    "updateMandatoryTask": TASKS,
-    "withdrawMandatoryTask": TASKS,
     "createLearner": PEOPLE,
     "updateLearner": PEOPLE,
     "bulkUpsertLearners": PEOPLE,
@@ -198,7 +199,7 @@ async def test_who_may_is_served(world: World) -> None:
         for caller in CALLERS:
             if MATRIX[field.name].of(caller) != YES:
                 continue
-            present = await world.with_spare(USED_UP[field.name]) if field.name in USED_UP else world
+            present = await world.with_spare(DELETED[field.name]) if field.name in DELETED else world
             document, variables = field.operation(present.objects)
             result = await world.client(caller).execute(document, **variables)
             if outcome_of(field, result) != YES:

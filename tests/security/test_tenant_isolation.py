@@ -7,7 +7,7 @@ import pytest
 
 from domain.tenants.models import Tenant
 from tests.security.footprint import footprint
-from tests.security.inputs import USED_UP, Place, RootField, failures, is_empty, root_fields
+from tests.security.inputs import DELETED, Place, RootField, failures, is_empty, root_fields
 from tests.security.world import World, populate
 from tests.support.api import Api
 from tests.support.catalogue import Connection
@@ -84,7 +84,7 @@ async def test_what_is_ours_is_found_in_the_same_places(ours: World) -> None:
     client = ours.client("ADMIN")
     lost = {}
     for field in root_fields():
-        world = await ours.with_spare(USED_UP[field.name]) if field.name in USED_UP else ours
+        world = await ours.with_spare(DELETED[field.name]) if field.name in DELETED else ours
         for place in field.places():
             document, variables = field.operation(world.objects, place, next(names_of(world, field, place)))
             result = await client.execute(document, **variables)

@@ -20,8 +20,6 @@ from gql import ids
 from tests.support import factories
 from tests.support.api import ERRORS, Api, ApiClient
 
-_numbers = itertools.count(1)
-
 #: Kinds of callers: roles of people, tools with one scope each, and a tool that may do nothing.
 CALLERS = (*(role.value for role in Role), *(scope.value for scope in Scope), "NO_SCOPE")
 
@@ -37,7 +35,6 @@ BULK_ASSIGN = f"""
 mutation ($input: BulkAssignMandatoryTasksInput!) {{
   bulkAssignMandatoryTasks(input: $input) {{ bulkAssignment {{ id }} {ERRORS} }} }}
 """
-DUE_ON = "2026-06-01"
 ENROLL = f"mutation ($input: EnrollLearnerInput!) {{ enrollLearner(input: $input) {{ {ERRORS} }} }}"
 
 PLACES = {
@@ -46,6 +43,9 @@ PLACES = {
     "client": (PlaceKind.CLIENT, ids.CLIENT),
     "sublicense": (PlaceKind.SUBLICENSE, ids.SUBLICENSE),
 }
+
+
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +83,9 @@ class World:
             tool = await factories.create_service_account(self.tenant.id)
             spare = Named(ids.encode(ids.SERVICE_ACCOUNT, tool.service_account_id or 0))
         elif kind == "learner":
-            name = f"spare{next(_numbers)}"
-            spare = _person(
-                await factories.create_person(self.tenant.id, **_names(self.tenant, name)), self.tenant, name
-            )
+            spare = await self._make_learner()
         elif kind == "task":
-            person = await factories.create_person(self.tenant.id)
-            learner = Named(ids.encode(ids.LEARNER, person.learner_id or 0))
-            spare = await _assign(self.client("TRAINER"), learner, self.objects["mandatory course"])
+            spare = await _assign(self.client("TRAINER"), await self._make_learner(), self.objects)
         elif kind == "rule":
             spare = await _create_rule(self.client("ADMIN"), self.objects, f"spare of {self.tenant.slug}")
         else:
@@ -103,6 +98,10 @@ class World:
             )
             spare = Named(ids.encode(prefix, place.id))
         return replace(self, objects={**self.objects, kind: spare})
+
+    async def _make_learner(self) -> Named:
+        name = f"spare-{next(_numbers)}"
+        return _person(await factories.create_person(self.tenant.id, **_names(self.tenant, name)), self.tenant, name)
 
 
 async def populate(api: Api, tenant: Tenant) -> World:
@@ -117,15 +116,15 @@ async def populate(api: Api, tenant: Tenant) -> World:
     objects["rule"] = await _create_rule(admin, objects, f"{tenant.slug} rule")
     await admin.run(ENROLL, input={"learner": {"id": objects["learner"].id}, "content": {"id": objects["path"].id}})
     trainer = api.acting_as(callers["TRAINER"])
-    objects["task"] = await _assign(trainer, objects["learner"], objects["mandatory course"])
+    objects["task"] = await _assign(trainer, objects["learner"], objects)
     objects["bulk assignment"] = await _bulk_assign(trainer, objects)
     async with writing(tenant.id) as sql:
         template = await EmailTemplate.create(
             tenant_id=tenant.id,
             name=f"{tenant.slug} template",
             name_key=f"{tenant.slug} template",
-            subject="x",
-            body="x",
+            subject="Due",
+            body="Please",
             created_by_learner_id=callers["TRAINER"].learner_id,
             created_at=factories.LONG_AGO,
         )
@@ -145,6 +144,7 @@ async def populate(api: Api, tenant: Tenant) -> World:
             ("enrollment", ids.ENROLLMENT, "enrollment"),
             ("action", ids.CONTENT_ACTION, "content_action"),
             ("audit entry", ids.AUDIT_ENTRY, "audit_entry"),
+            ("reminder", ids.REMINDER, "task_reminder"),
         ):
             key = await sql.value(f"SELECT max(id) FROM {table} WHERE tenant_id = $1", tenant.id)
             objects[kind] = Named(ids.encode(prefix, key))
@@ -208,7 +208,6 @@ async def _make_contents(tenant: Tenant, objects: dict[str, Named], callers: Map
     trainers = [objects["trainer"].key]
     course = await factories.create_course(tenant.id, trainers=trainers, is_self_enrollable=True, **names("course"))
     item = await factories.create_course(tenant.id, **names("item"))
-    mandatory = await factories.create_course(tenant.id, trainers=trainers, **names("mandatory"))
     path = await factories.create_path(tenant.id, courses=[item], **names("path"))
     async with writing(tenant.id) as sql:
         await sql.execute(
@@ -217,7 +216,7 @@ async def _make_contents(tenant: Tenant, objects: dict[str, Named], callers: Map
             trainers[0],
             tenant.id,
         )
-    for name, content in (("course", course), ("path", path), ("mandatory course", mandatory)):
+    for name, content in (("course", course), ("path", path)):
         objects[name] = _content(content)
     for principal in callers.values():
         if principal.learner_id is not None:
@@ -228,20 +227,22 @@ def _content(content: Content) -> Named:
     return Named(ids.encode(ids.CONTENT, content.id), content.external_id)
 
 
-async def _assign(trainer: ApiClient, learner: Named, target: Named) -> Named:
-    """Give somebody a task."""
-    given = {"learner": {"id": learner.id}, "target": {"id": target.id}, "dueOn": DUE_ON}
-    return Named((await trainer.value(ASSIGN, input=given))["mandatoryTask"]["id"])
+async def _assign(trainer: ApiClient, learner: Named, objects: Mapping[str, Named]) -> Named:
+    """Give somebody the path as a task."""
+    target = {"id": objects["path"].id}
+    assigned = await trainer.value(
+        ASSIGN, input={"target": target, "learner": {"id": learner.id}, "dueOn": "2026-06-30"}
+    )
+    return Named(assigned["mandatoryTask"]["id"])
 
 
 async def _bulk_assign(trainer: ApiClient, objects: Mapping[str, Named]) -> Named:
-    """Give the trainer's group, in which there is the member, what the member has already."""
-    given = {
-        "audience": [{"learningGroupId": objects["group"].id}],
-        "target": {"id": objects["mandatory course"].id},
-        "dueOn": DUE_ON,
-    }
-    return Named((await trainer.value(BULK_ASSIGN, input=given))["bulkAssignment"]["id"])
+    """Assign to the trainer's group what its one member has already."""
+    audience = [{"learningGroupId": objects["group"].id}]
+    assigned = await trainer.value(
+        BULK_ASSIGN, input={"target": {"id": objects["path"].id}, "audience": audience, "dueOn": "2026-06-30"}
+    )
+    return Named(assigned["bulkAssignment"]["id"])
 
 
 async def _create_rule(admin: ApiClient, objects: Mapping[str, Named], name: str) -> Named:
