@@ -19,6 +19,7 @@ from domain.foundation.background import Chunk
 from domain.foundation.job_control import JobCancelled, JobResumed
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import FollowUps, Reactions, install
+from domain.mandatory_tasks.bulk_creation import bulk_assignment_chunk
 from domain.mandatory_tasks.following import follow_progress, resume_tasks, suspend_tasks
 from domain.mandatory_tasks.time_zones import follow_learners, follow_tenant, time_zone_chunk
 from domain.people.events import FactsChanged, LearnerBecameActive, LearnerBecameInactive, LearnerTimeZoneChanged
@@ -43,6 +44,7 @@ FOLLOW_UPS: FollowUps = {
 
 #: What one chunk of each kind of background job does.
 CHUNKS: Mapping[str, Chunk] = {
+    JobKind.BULK_ASSIGNMENT: bulk_assignment_chunk,
     JobKind.RULE_BACKFILL: backfill_chunk,
     JobKind.RULE_PREPARATION: preparation_chunk,
     JobKind.RULE_REVOCATION: revocation_chunk,

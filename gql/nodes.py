@@ -19,6 +19,7 @@ from gql.context import Info
 from gql.enrollments.queries import NODES as ENROLLMENTS_NODES
 from gql.ids import CLIENT, CONTENT, DEPARTMENT, LEARNER, LEARNING_GROUP, RULE, SUBLICENSE, decode
 from gql.interfaces import Node
+from gql.mandatory_tasks.bulk_queries import NODES as BULK_ASSIGNMENTS_NODES
 from gql.mandatory_tasks.queries import NODES as MANDATORY_TASKS_NODES
 from gql.notifications.queries import NODES as NOTIFICATIONS_NODES
 from gql.people.place_types import Place
@@ -41,6 +42,7 @@ NODES: dict[str, Find] = {
     **ENROLLMENTS_NODES,
     **MANDATORY_TASKS_NODES,
     **NOTIFICATIONS_NODES,
+    **BULK_ASSIGNMENTS_NODES,
 }
 
 

@@ -36,6 +36,8 @@ from gql.enrollments.mutations import EnrollmentsMutation
 from gql.enrollments.queries import EnrollmentsQuery
 from gql.failures import BAD_REQUEST, publish
 from gql.limits import MAX_TOKENS, RULES
+from gql.mandatory_tasks.bulk_mutations import BulkAssignmentsMutation
+from gql.mandatory_tasks.bulk_queries import BulkAssignmentsQuery
 from gql.mandatory_tasks.mutations import MandatoryTasksMutation
 from gql.mandatory_tasks.queries import MandatoryTasksQuery
 from gql.nodes import NodesQuery
@@ -71,6 +73,7 @@ class Query(
     AutoAssignmentQuery,
     MandatoryTasksQuery,
     NotificationsQuery,
+    BulkAssignmentsQuery,
 ):
     """All queries."""
 
@@ -91,6 +94,7 @@ class Mutation(
     AutoAssignmentMutation,
     MandatoryTasksMutation,
     NotificationsMutation,
+    BulkAssignmentsMutation,
 ):
     """All mutations."""
 

@@ -77,10 +77,12 @@ async def create_job(
     total_count: int | None = None,
     progress: dict[str, Any] | None = None,
     finished_with: int | None = None,
+    failed_count: int = 0,
 ) -> int:
     """Insert a job and return its ID.
 
-    With `finished_with`, the work was small and is done already: the job is SUCCEEDED with that count.
+    With `finished_with`, the work was small and is done already: the job is SUCCEEDED with that count, of which some
+    may have failed.
     """
     is_done = finished_with is not None
     job_id: int = await work.sql.value(
@@ -88,7 +90,7 @@ async def create_job(
         INSERT INTO background_job (tenant_id, kind, status, total_count, processed_count, failed_count, subject_type,
                                     subject_id, subject_name, started_by_learner_id, started_by_service_account_id,
                                     progress, attempt_count, created_at, finished_at, version)
-        VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, $11, 0, $12, $13, 1) RETURNING id
+        VALUES ($1, $2, $3, $4, $5, $14, $6, $7, $8, $9, $10, $11, 0, $12, $13, 1) RETURNING id
         """,
         work.tenant_id,
         kind.value,
@@ -103,6 +105,7 @@ async def create_job(
         progress or {},
         work.now,
         work.now if is_done else None,
+        failed_count,
     )
     await record_changes(work, ObjectType.JOB, [(job_id, 1)])
     work.has_new_jobs = work.has_new_jobs or not is_done

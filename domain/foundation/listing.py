@@ -17,13 +17,13 @@ MAX_PAGE = 100
 
 
 class Query:
-    """SELECT with conditions; each `?` in a condition takes the next argument."""
+    """SELECT with conditions; each `?` in a condition takes the next argument. `args` are those of the source."""
 
-    def __init__(self, select: str, source: str) -> None:
+    def __init__(self, select: str, source: str, args: Sequence[Any] = ()) -> None:
         self.select = select
         self.source = source
         self._conditions: list[str] = []
-        self.args: list[Any] = []
+        self.args: list[Any] = list(args)
 
     def where(self, condition: str, *args: Any) -> "Query":
         """Restrict the result further; returns itself."""

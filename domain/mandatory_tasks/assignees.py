@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from domain.foundation.database import Statements
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.mandatory_tasks.local_time import local_date
 
@@ -36,7 +37,7 @@ async def load_assignees(work: UnitOfWork, learner_ids: Collection[int]) -> Mapp
     return {record["id"]: Assignee(record["id"], ZoneInfo(record["zone"]), record["is_active"]) for record in records}
 
 
-async def minimum_lead_days(work: UnitOfWork) -> int:
+async def minimum_lead_days(sql: Statements, tenant_id: int) -> int:
     """Return how many days after today a new task of the tenant may be due at the earliest."""
-    days: int = await work.sql.value("SELECT minimum_lead_days FROM tenant WHERE id = $1", work.tenant_id)
+    days: int = await sql.value("SELECT minimum_lead_days FROM tenant WHERE id = $1", tenant_id)
     return days

@@ -1,18 +1,25 @@
 """Giving one person a mandatory task."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
 from domain.content.queries import ContentKey, resolve_content
 from domain.enrollments.errors import LearnerInactive
-from domain.foundation.errors import DomainError, Invalid, ProblemList
+from domain.foundation.errors import DomainError, ProblemList
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.mandatory_tasks.assignees import load_assignees, minimum_lead_days
-from domain.mandatory_tasks.due_dates import MOST_DAYS_AHEAD, earliest_due_on
+from domain.mandatory_tasks.due_dates import earliest_due_on
 from domain.mandatory_tasks.errors import DueDateTooSoon, TaskAlreadyAssigned
 from domain.mandatory_tasks.rights import require_assignable, require_assigning_role
 from domain.mandatory_tasks.task_creation import NewTask, create_tasks
-from domain.mandatory_tasks.terms import ReminderInput, TaskTerms, check_weeks, checked_note, checked_reminders
+from domain.mandatory_tasks.terms import (
+    ReminderInput,
+    TaskTerms,
+    check_latest,
+    check_weeks,
+    checked_note,
+    checked_reminders,
+)
 from domain.people.queries import LearnerKey, lock_learners, resolve_learner
 
 
@@ -51,7 +58,7 @@ async def assign_mandatory_task(
     today = person.today(work.now)
     if not person.is_active:
         problems.add(LearnerInactive(path=["learner"]))
-    earliest = earliest_due_on(today, await minimum_lead_days(work))
+    earliest = earliest_due_on(today, await minimum_lead_days(work.sql, work.tenant_id))
     if due_on < earliest:
         problems.add(DueDateTooSoon(earliest=earliest))
     problems.raise_if_any()
@@ -75,7 +82,7 @@ async def checked_terms(
     reminders: Sequence[ReminderInput] | None,
 ) -> TaskTerms:
     """Return what is asked for; notes everything that is wrong with it whoever gets the task."""
-    check_latest(work, due_on, problems, ["dueOn"])
+    check_latest(work.now, due_on, problems, ["dueOn"])
     check_weeks(every_weeks, problems, ["repeatEveryWeeks"])
     return TaskTerms(
         due_on=due_on,
@@ -85,12 +92,6 @@ async def checked_terms(
             work.sql, work.principal, reminders, problems, has_assigner=work.principal.is_person
         ),
     )
-
-
-def check_latest(work: UnitOfWork, due_on: date, problems: ProblemList, path: Sequence[str | int]) -> None:
-    """Note a due date that is too far away to be meant."""
-    if due_on > work.now.date() + timedelta(days=MOST_DAYS_AHEAD):
-        problems.add(Invalid("At most a hundred years from today.", path=path))
 
 
 async def tasks_in_force(work: UnitOfWork, target_id: int, learner_ids: Sequence[int]) -> dict[int, int]:

@@ -82,7 +82,7 @@ async def _planned(work: UnitOfWork, completions: Sequence[Completion]) -> Mappi
     repeated = [one for one in completions if one.task.every_weeks is not None]
     if not repeated:
         return {}
-    minimum = await minimum_lead_days(work)
+    minimum = await minimum_lead_days(work.sql, work.tenant_id)
     settings = await load_settings(work, [one.task.id for one in repeated])
     people = await load_assignees(work, {one.task.learner_id for one in repeated})
     plans = {}

@@ -9,7 +9,6 @@ from domain.foundation.access import Source
 from domain.foundation.errors import NotFound, NotPermitted, ProblemList, VersionConflict
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.mandatory_tasks.assignees import Assignee, load_assignees
-from domain.mandatory_tasks.assigning import check_latest
 from domain.mandatory_tasks.completion import Completion, plan_next_cycles
 from domain.mandatory_tasks.errors import DueDateTooSoon, TaskAlreadyCompleted
 from domain.mandatory_tasks.local_time import end_of
@@ -24,7 +23,7 @@ from domain.mandatory_tasks.reminder_planning import (
 from domain.mandatory_tasks.reminder_schedule import ReminderReason, ReminderSetting
 from domain.mandatory_tasks.rights import changeability, require_assigning_role, visibility
 from domain.mandatory_tasks.task_rows import TaskRow, action_of, lock_tasks, log_tasks, touch_tasks
-from domain.mandatory_tasks.terms import ReminderInput, check_weeks, checked_note, checked_reminders
+from domain.mandatory_tasks.terms import ReminderInput, check_latest, check_weeks, checked_note, checked_reminders
 from domain.notifications.models import NotificationKind
 from domain.people.learner_changes import UNSET, Unset
 from domain.people.queries import lock_learners
@@ -155,7 +154,7 @@ def _check_due_on(work: UnitOfWork, task: TaskRow, person: Assignee, due_on: dat
         problems.add(TaskAlreadyCompleted(path=path))
     elif due_on < today:
         problems.add(DueDateTooSoon(earliest=today, path=path))
-    check_latest(work, due_on, problems, path)
+    check_latest(work.now, due_on, problems, path)
 
 
 async def _write(work: UnitOfWork, task: TaskRow, edit: _Edit, person: Assignee) -> None:

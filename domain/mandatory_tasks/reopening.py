@@ -87,7 +87,7 @@ async def _openings(work: UnitOfWork, task_ids: Sequence[int]) -> list[_Opening]
         return []
     people = await load_assignees(work, {task.learner_id for task in tasks})
     settings = await load_settings(work, [task.id for task in tasks])
-    minimum = await minimum_lead_days(work)
+    minimum = await minimum_lead_days(work.sql, work.tenant_id)
     openings = []
     for task in tasks:
         assert task.next_due_on is not None

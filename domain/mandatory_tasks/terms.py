@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from domain.foundation.access import Principal
 from domain.foundation.database import Statements
 from domain.foundation.errors import Invalid, NotFound, ProblemList, TooManyItems
 from domain.foundation.text import storable_text
+from domain.mandatory_tasks.due_dates import MOST_DAYS_AHEAD
 from domain.mandatory_tasks.recurrence import MOST_WEEKS
 from domain.mandatory_tasks.reminder_schedule import (
     DEFAULT_REMINDERS,
@@ -48,6 +49,12 @@ def checked_note(note: str | None, problems: ProblemList, path: Sequence[str | i
     except Invalid as error:
         problems.add(error)
         return None
+
+
+def check_latest(now: datetime, due_on: date, problems: ProblemList, path: Sequence[str | int]) -> None:
+    """Note a due date that is too far away to be meant."""
+    if due_on > now.date() + timedelta(days=MOST_DAYS_AHEAD):
+        problems.add(Invalid("At most a hundred years from today.", path=path))
 
 
 def check_weeks(every_weeks: int | None, problems: ProblemList, path: Sequence[str | int]) -> None:

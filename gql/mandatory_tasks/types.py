@@ -31,6 +31,7 @@ from gql.people.types import Learner
 
 if TYPE_CHECKING:
     from gql.enrollments.types import Enrollment
+    from gql.mandatory_tasks.bulk_types import BulkAssignment
 
 
 @strawberry.type(description="Repetition of a mandatory task.")
@@ -225,6 +226,18 @@ class MandatoryTask(Node):
             return []
         rows = await info.context.load(load_reminders_by_cycle, (self.row.id, self.row.cycle_number))
         return [TaskReminder.from_row(row) for row in rows]
+
+    @strawberry.field(
+        description="Bulk assignment that created the task; null when none did, and for those who may not see it."
+    )
+    async def bulk_assignment(
+        self, info: Info
+    ) -> Annotated["BulkAssignment", strawberry.lazy("gql.mandatory_tasks.bulk_types")] | None:
+        """Find the bulk assignment."""
+        from gql.mandatory_tasks.bulk_types import BulkAssignment
+
+        bulk_id = self.row.bulk_assignment_id
+        return None if bulk_id is None else await BulkAssignment.find(info, bulk_id)
 
 
 @strawberry.type(description="Item of a page of mandatory tasks.")

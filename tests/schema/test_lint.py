@@ -75,6 +75,7 @@ OPEN_ENUMS = {
 }
 CLOSED_ENUMS = {
     "BackgroundJobStatus",
+    "BulkAssignmentOutcome",
     "ConditionMatch",
     "ContentActionOrder",
     "DeliveryStatus",

@@ -49,6 +49,7 @@ class Rights:
 EVERYBODY = Rights(YES, YES, YES, tool=YES)
 ADMINS = Rights(NO, NO, NO)
 ADMINS_AND_READERS = Rights(NO, NO, YES)
+ADMINS_READERS_AND_TRAINERS = Rights(NO, YES, YES)
 #: Each the part that they may see, of which the tenant of the test has something.
 PEOPLE_AND_READERS = Rights(YES, YES, YES)
 THEMSELVES = Rights(YES, YES, NO)
@@ -78,19 +79,23 @@ MATRIX: dict[str, Rights] = {
     "node": Rights(NOTHING, YES, YES, tool=NOTHING),
     "nodes": Rights(NOTHING, YES, YES, tool=NOTHING),
     "backgroundJob": Rights(NO, NOTHING, YES, tool=NOTHING),
-    "backgroundJobs": Rights(NO, NOTHING, YES, tool=NOTHING),
+    # The trainer has a job of their own.
+    "backgroundJobs": Rights(NO, YES, YES, tool=NOTHING),
     "content": PEOPLE_AND_READERS,
     "contents": PEOPLE_AND_READERS,
     "enrollments": PEOPLE_AND_READERS,
     "contentActions": Rights(NOTHING, YES, YES),
     "learner": Rights(NOTHING, YES, YES),
     "learners": PEOPLE_AND_READERS,
-    "departments": Rights(NO, YES, YES),
-    "learningGroups": Rights(NO, YES, YES),
+    "departments": ADMINS_READERS_AND_TRAINERS,
+    "learningGroups": ADMINS_READERS_AND_TRAINERS,
     "clients": ADMINS_AND_READERS,
     "sublicenses": ADMINS_AND_READERS,
     "mandatoryTask": Rights(NOTHING, YES, YES),
+    "bulkAssignmentPreview": ADMINS_READERS_AND_TRAINERS,
+    "bulkAssignments": ADMINS_READERS_AND_TRAINERS,
     "assignMandatoryTask": TASKS,
+    "bulkAssignMandatoryTasks": TASKS,
     "updateMandatoryTask": TASKS,
     "withdrawMandatoryTask": TASKS,
     "autoAssignmentRule": ADMINS_AND_READERS,

@@ -30,6 +30,10 @@ ASSIGN = f"""
 mutation ($input: AssignMandatoryTaskInput!) {{
   assignMandatoryTask(input: $input) {{ mandatoryTask {{ id }} {ERRORS} }} }}
 """
+BULK_ASSIGN = f"""
+mutation ($input: BulkAssignMandatoryTasksInput!) {{
+  bulkAssignMandatoryTasks(input: $input) {{ bulkAssignment {{ id }} {ERRORS} }} }}
+"""
 ENROLL = f"mutation ($input: EnrollLearnerInput!) {{ enrollLearner(input: $input) {{ {ERRORS} }} }}"
 
 PLACES = {
@@ -113,7 +117,9 @@ async def populate(api: Api, tenant: Tenant) -> World:
     admin = api.acting_as(callers["ADMIN"])
     objects["rule"] = await _create_rule(admin, objects, f"{tenant.slug} rule")
     await admin.run(ENROLL, input={"learner": {"id": objects["learner"].id}, "content": {"id": objects["path"].id}})
-    objects["task"] = await _assign(api.acting_as(callers["TRAINER"]), objects["learner"], objects)
+    trainer = api.acting_as(callers["TRAINER"])
+    objects["task"] = await _assign(trainer, objects["learner"], objects)
+    objects["bulk assignment"] = await _bulk_assign(trainer, objects)
     await _make_messages(tenant, objects, callers)
     async with writing(tenant.id) as sql:
         job = await BackgroundJob.create(
@@ -233,6 +239,15 @@ async def _assign(trainer: ApiClient, learner: Named, objects: Mapping[str, Name
         ASSIGN, input={"target": target, "learner": {"id": learner.id}, "dueOn": "2026-06-30"}
     )
     return Named(assigned["mandatoryTask"]["id"])
+
+
+async def _bulk_assign(trainer: ApiClient, objects: Mapping[str, Named]) -> Named:
+    """Assign to the trainer's group what its one member has already."""
+    audience = [{"learningGroupId": objects["group"].id}]
+    assigned = await trainer.value(
+        BULK_ASSIGN, input={"target": {"id": objects["path"].id}, "audience": audience, "dueOn": "2026-06-30"}
+    )
+    return Named(assigned["bulkAssignment"]["id"])
 
 
 async def _create_rule(admin: ApiClient, objects: Mapping[str, Named], name: str) -> Named:

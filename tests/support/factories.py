@@ -177,6 +177,18 @@ async def create_place(
         )
 
 
+async def place_learners(tenant_id: int, place: Place, learner_ids: Iterable[int]) -> None:
+    """Let many people belong to a place."""
+    async with writing(tenant_id) as sql:
+        await sql.execute(
+            "INSERT INTO learner_place (learner_id, place_id, tenant_id, kind) SELECT unnest($1::bigint[]), $2, $3, $4",
+            list(learner_ids),
+            place.id,
+            tenant_id,
+            place.kind.value,
+        )
+
+
 async def create_content(
     tenant_id: int, *, kind: ContentKind = ContentKind.COURSE, title: str | None = None, **columns: Any
 ) -> Content:

@@ -4,7 +4,7 @@ What a viewer may not see is left out of lists and lookups; what is reached from
 form.
 """
 
-from domain.people.queries.keys import LearnerKey, email_key, resolve_learner, resolve_learners
+from domain.people.queries.keys import LearnerKey, email_key, find_learner_ids, resolve_learner, resolve_learners
 from domain.people.queries.learners import (
     LearnerFilter,
     LearnerRow,
@@ -13,6 +13,7 @@ from domain.people.queries.learners import (
     find_learner_by_key,
     learner_order,
     list_learners,
+    list_learners_among,
     load_changed_learners_by_id,
     load_learner_refs_by_learner,
     load_learners_by_id,
@@ -27,6 +28,7 @@ from domain.people.queries.locks import (
 )
 from domain.people.queries.places import (
     PlaceRow,
+    find_named_places,
     find_place,
     list_places,
     load_changed_places_by_id,
@@ -46,9 +48,12 @@ __all__ = [
     "email_key",
     "find_learner",
     "find_learner_by_key",
+    "find_learner_ids",
+    "find_named_places",
     "find_place",
     "learner_order",
     "list_learners",
+    "list_learners_among",
     "list_places",
     "load_changed_learners_by_id",
     "load_changed_places_by_id",

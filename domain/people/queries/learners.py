@@ -164,6 +164,15 @@ async def list_learners(
     return replace(page, rows=[_shown(row, principal) for row in page.rows])
 
 
+async def list_learners_among(
+    reads: Statements, principal: Principal, people: str, args: Sequence[object], request: PageRequest
+) -> Page[LearnerRow]:
+    """Return a page, by name, of the people whom SQL tells as rows of `learner_id`, as far as the viewer sees them."""
+    source = f"({people}) among JOIN learner l ON l.id = among.learner_id JOIN tenant t ON t.id = l.tenant_id"
+    page = await read_page(reads, LearnerRow, Query(_COLUMNS, source, args), learner_order(), request)
+    return replace(page, rows=[_shown(row, principal) for row in page.rows])
+
+
 async def _restrict(reads: Statements, principal: Principal, query: Query, by: LearnerFilter) -> None:
     problems = ProblemList()
     if principal.is_trainer and by.client_ids is not None:

@@ -1,6 +1,6 @@
 """Places as viewers see them: admins and READ all, trainers departments and own groups, people where they belong."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from domain.foundation.access import Principal
@@ -150,18 +150,37 @@ async def list_places(
     return await read_page(reads, PlaceRow, query, _ORDER, request)
 
 
+async def find_named_places(
+    sql: Statements, principal: Principal, kind: PlaceKind, references: Sequence[Reference]
+) -> list[int | None]:
+    """Return the place that each reference names, or None, in the order of the references.
+
+    Of learning groups trainers name their own; tools need no READ for naming where they write.
+    """
+    found = await _find_ids(sql, principal.tenant_id, kind, references)
+    if kind is PlaceKind.LEARNING_GROUP and principal.is_trainer:
+        own = set(await _own(sql, principal, found.values()))
+        found = {reference: place_id for reference, place_id in found.items() if place_id in own}
+    return [found.get(reference) for reference in references]
+
+
+async def _own(sql: Statements, principal: Principal, place_ids: Iterable[int]) -> list[int]:
+    own: list[int] = await sql.values(
+        "SELECT id FROM place WHERE tenant_id = $1 AND id = ANY ($2::bigint[]) AND owner_id = $3",
+        principal.tenant_id,
+        list(place_ids),
+        principal.learner_id,
+    )
+    return own
+
+
 async def find_place_ids(
     sql: Statements, principal: Principal, kind: PlaceKind, references: Sequence[Reference]
 ) -> list[int]:
     """Return the places of a filter that the viewer may see; the others match nothing."""
     found = await _find_ids(sql, principal.tenant_id, kind, references)
     if kind is PlaceKind.LEARNING_GROUP and not principal.sees_all:
-        return await sql.values(
-            "SELECT id FROM place WHERE tenant_id = $1 AND id = ANY ($2::bigint[]) AND owner_id = $3",
-            principal.tenant_id,
-            list(found.values()),
-            principal.learner_id,
-        )
+        return await _own(sql, principal, found.values())
     return list(found.values())
 
 
