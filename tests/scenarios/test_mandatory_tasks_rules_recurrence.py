@@ -73,7 +73,10 @@ async def test_the_next_cycle_opens_on_its_day_and_not_before(
 ) -> None:
     """At midnight of the learner; until then the task stays completed."""
     task = await completed_task(assigning, learner, course)
-    await assigning.pass_time(until=midnight("2026-03-16").replace(hour=22))
+    await assigning.pass_time(until=midnight("2026-03-16").replace(hour=22, minute=59))
+    assert await assigning.rounds(task) == [FIRST]
+    assert await assigning.status(task) == "COMPLETED"
+    await assigning.pass_time(minutes=1)
     assert await assigning.rounds(task) == [FIRST, (2, "2026-03-16", "2026-03-30", False)]
     other = await assigning.person("East", time_zone="Pacific/Auckland")
     task = await assigning.assign(other, course, "2026-03-30", repeatEveryWeeks=2)
@@ -114,10 +117,11 @@ async def test_opening_resets_assigns_notifies_and_logs(
     assert (again["status"], again["dueOn"], again["completedAt"]) == ("ASSIGNED", "2026-03-30", None)
     assert again["recurrence"] == {"everyWeeks": 2, "nextDueOn": None, "nextOpensOn": None}
     assert (await assigning.notifications(person))[-1] == "TASK_REOPENED A"
+    company.api.advance(hours=1)
     await assigning.finish(person, course)
     assert (await assigning.look_at(task))["recurrence"]["nextDueOn"] == "2026-04-13"
     assert [cycle["completedAt"] for cycle in await assigning.cycles(task)] == [
-        "2026-03-15T23:00:00Z",
+        "2026-03-16T00:00:00Z",
         "2026-03-09T23:00:00Z",
     ]
 
@@ -169,6 +173,7 @@ async def test_a_cycle_that_opens_late_leaves_time(
     for _ in range(3):
         await assigning.sweep()
     assert await assigning.rounds(task) == [FIRST, (2, opened_on, due_on, False)]
+    assigning.company.api.advance(hours=1)
     await assigning.finish(learner, course)
     assert (await assigning.look_at(task))["recurrence"]["nextDueOn"] == after_that
     assert (await assigning.notifications(learner)).count("TASK_REOPENED A") == 1
@@ -260,7 +265,8 @@ async def test_a_recurring_path_resets_its_mandatory_courses(company: Company, a
     assert sorted(await company.log(person, actions=["RESET"])) == [
         f"RESET {title} MANDATORY_TASK" for title in ("First", "P", "Second")
     ]
-    assert (await assigning.tasks_of(person)) == ["P 2026-03-30 ASSIGNED"]
+    assert await assigning.tasks_of(person) == ["P 2026-03-30 ASSIGNED"]
+    company.api.advance(hours=1)
     await assigning.finish(person, courses[0])
     assert await assigning.status(task) == "IN_PROGRESS"
     await assigning.finish(person, courses[1])
@@ -292,6 +298,7 @@ async def test_a_path_is_completed_when_all_courses_are_at_one_moment(
     await assigning.finish(learner, first)
     await assigning.pass_time(until=midnight("2026-03-09"))
     assert await assigning.required_courses(path_task) == [("First", "NOT_STARTED"), ("Second", "NOT_STARTED")]
+    company.api.advance(hours=1)
     await assigning.finish(learner, second)
     assert await assigning.status(path_task) == "IN_PROGRESS"
     await assigning.finish(learner, first)
