@@ -43,7 +43,7 @@ async def test_moving_there_and_back_sends_what_lies_ahead_once(
     task = await assigning.assign(learner, course, DUE)
     await assigning.edit(task, dueOn="2026-03-20")
     await assigning.edit(task, dueOn=DUE)
-    planned = [line for line in await assigning.reminders(task) if line.endswith("SCHEDULED")]
+    planned = [line for line in await assigning.reminders(task) if line.endswith(" SCHEDULED")]
     assert planned == ["2026-03-16 3 SCHEDULED"]
     await assigning.pass_time(until=midnight("2026-03-20"))
     sent = [line for line in await assigning.reminders(task) if line.endswith("SENT")]

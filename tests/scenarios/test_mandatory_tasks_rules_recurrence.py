@@ -7,6 +7,7 @@ import pytest
 
 from domain.content.models import Content
 from domain.foundation.access import Principal
+from jobs.recurrence import open_due_cycles
 from tests.support.assigning import ASSIGN, Assigning, reminder
 from tests.support.company import Company, key_of, mutation
 from tests.support.passing_time import midnight
@@ -143,8 +144,6 @@ async def test_many_schedulers_at_once_open_one_cycle(
     assigning: Assigning, learner: Principal, course: Content
 ) -> None:
     """And notify once."""
-    from jobs.recurrence import open_due_cycles
-
     task = await completed_task(assigning, learner, course)
     assigning.outage(until=midnight("2026-03-16"))
     now = assigning.company.api.now

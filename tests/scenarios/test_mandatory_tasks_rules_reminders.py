@@ -1,15 +1,19 @@
 """Rules of mandatory tasks: which reminders are planned, given out, skipped and cancelled, and what became of them."""
 
 import asyncio
+from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 import pytest
 
 from domain.content.models import Content
 from domain.foundation.access import Principal, Role
+from domain.notifications.mails import HandOverFailed, Mail, Transport
+from jobs.emails import deliver_due_emails
+from jobs.reminders import send_due_reminders
 from tests.support.assigning import Assigning, reminder
 from tests.support.company import Company
-from tests.support.passing_time import Transport, midnight
+from tests.support.passing_time import midnight
 
 DUE = "2026-03-16"
 
@@ -34,25 +38,21 @@ class FailingTransport:
         self.kept: list[EmailMessage] = []
         self.attempts = 0
 
-    async def send(self, message: EmailMessage, recipient: str) -> None:
+    async def send(self, mail: Mail) -> None:
         """Fail."""
         self.attempts += 1
         if self.keeps:
-            self.kept.append(message)
-        raise ConnectionRefusedError("mail server is away")
+            self.kept.append(message_from_bytes(mail.content, policy=policy.default))
+        raise HandOverFailed("The mail server is away.")
 
 
 async def deliver(assigning: Assigning, transport: Transport | None = None) -> None:
     """Hand over the mails that are due."""
-    from jobs.emails import deliver_due_emails
-
     await deliver_due_emails(assigning.company.api.now, transport or assigning.mailbox.transport)
 
 
 async def remind(assigning: Assigning) -> int:
     """Give out the reminders that are due, without handing over a mail, and return how many they are."""
-    from jobs.reminders import send_due_reminders
-
     count: int = await send_due_reminders(assigning.company.api.now)
     return count
 

@@ -6,20 +6,18 @@ from datetime import UTC, date, datetime, time, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from domain.notifications.mails import Transport
+from jobs.emails import deliver_due_emails
+from jobs.maildir import MaildirTransport
+from jobs.overdue import note_overdue_tasks
+from jobs.recurrence import open_due_cycles
+from jobs.reminders import send_due_reminders
 from tests.support.api import Api
 
 #: Where people are unless a story says otherwise.
 ZONE = "Europe/Berlin"
-
-
-class Transport(Protocol):
-    """What mails are handed to."""
-
-    async def send(self, message: EmailMessage, recipient: str) -> None:
-        """Take a mail."""
 
 
 class Mailbox:
@@ -33,10 +31,7 @@ class Mailbox:
     @property
     def transport(self) -> Transport:
         """What delivers into the directory."""
-        from jobs.smtp import Maildir
-
-        transport: Transport = Maildir(self.directory)
-        return transport
+        return MaildirTransport(self.directory)
 
     def new(self) -> list[EmailMessage]:
         """Return the mails that have come since the last look, by recipient and subject."""
@@ -83,11 +78,6 @@ def in_utc(instant: datetime) -> str:
 
 async def sweep(now: datetime, transport: Transport) -> None:
     """Do once what the scheduler does again and again."""
-    from jobs.emails import deliver_due_emails
-    from jobs.overdue import note_overdue_tasks
-    from jobs.recurrence import open_due_cycles
-    from jobs.reminders import send_due_reminders
-
     await open_due_cycles(now)
     await note_overdue_tasks(now)
     await send_due_reminders(now)
