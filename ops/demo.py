@@ -18,6 +18,11 @@ from domain.foundation.access import Principal, Role
 from domain.foundation.database import ReadScope, refresh_statistics
 from domain.foundation.keys import ExternalId
 from domain.foundation.unit_of_work import UnitOfWork, perform
+from domain.mandatory_tasks.audience import AudiencePart
+from domain.mandatory_tasks.bulk_assigning import bulk_assign_mandatory_tasks
+from domain.mandatory_tasks.reminder_schedule import ReminderRecipient
+from domain.mandatory_tasks.terms import ReminderInput
+from domain.notifications.templates import create_template
 from domain.people.learner_changes import LearnerChanges, RefChange
 from domain.people.models import PlaceKind
 from domain.people.operations import add_members, create_place, update_learner, upsert_learners
@@ -125,6 +130,40 @@ async def _rules(work: UnitOfWork) -> None:
         await create_rule(work, draft=draft)
 
 
+async def _first_tasks(work: UnitOfWork) -> None:
+    """Give the trainer's newcomers the path that everybody begins with: by now, some are done and some are late."""
+    template_id = await create_template(
+        work,
+        name="A friendly word",
+        subject="{{ task.title }}: {{ task.daysLeft }} days left",
+        body="Dear {{ learner.name }},\n\n{{ task.title }} is due on {{ task.dueOn }}. {{ task.note }}\n{{ task.url }}",
+    )
+    await bulk_assign_mandatory_tasks(
+        work,
+        target=ContentKey(external_id="PATH-START"),
+        audience=[AudiencePart(learning_group=place_key("New starters"))],
+        due_on=(work.now + timedelta(days=20)).date(),
+        note="Please before you get your own projects.",
+        reminders=[ReminderInput(days, template_id) for days in (7, 1)],
+    )
+
+
+async def _yearly_tasks(work: UnitOfWork) -> None:
+    """Give two departments a course every year, due in a few days."""
+    await create_template(
+        work, name="Last call", subject="Last call: {{ task.title }}", body="Due on {{ task.dueOn }}: {{ task.url }}"
+    )
+    both = (ReminderRecipient.ASSIGNER, ReminderRecipient.LEARNER)
+    await bulk_assign_mandatory_tasks(
+        work,
+        target=ContentKey(external_id="GDPR-101"),
+        audience=[AudiencePart(department=place_key(name)) for name in ("Human Resources", "Customer Service")],
+        due_on=(work.now + timedelta(days=10)).date(),
+        every_weeks=52,
+        reminders=[*(ReminderInput(days) for days in (14, 7, 3, 1)), ReminderInput(-1, recipients=both)],
+    )
+
+
 def _week(number: int) -> Callable[[UnitOfWork], Awaitable[None]]:
     async def live_through(work: UnitOfWork) -> None:
         """People learn, some change their job, and somebody is enrolled by hand."""
@@ -182,8 +221,10 @@ _STAGES: tuple[tuple[str, int, Role | None, Callable[[UnitOfWork], Awaitable[Non
     ("demoPeople", 59, None, _people),
     ("demoCatalogue", 50, Role.ADMIN, _catalogue),
     ("demoRules", 40, Role.ADMIN, _rules),
+    ("demoFirstTasks", 33, Role.TRAINER, _first_tasks),
     ("demoWeek1", 28, Role.ADMIN, _week(1)),
     ("demoWeek2", 21, Role.ADMIN, _week(2)),
     ("demoWeek3", 14, Role.ADMIN, _week(3)),
     ("demoWeek4", 7, Role.ADMIN, _week(4)),
+    ("demoYearlyTasks", 6, Role.ADMIN, _yearly_tasks),
 )

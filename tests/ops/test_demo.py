@@ -50,10 +50,13 @@ async def test_demo_tenant_has_something_of_everything(superuser: Connection, no
     told = {tuple(row) for row in await rows("SELECT DISTINCT action, source FROM content_action")}
     assert told >= {
         ("ENROLLED", "AUTO_ENROLLMENT"), ("UNENROLLED", "AUTO_UNENROLLMENT"), ("ENROLLED", "MANAGER"),
+        ("ENROLLED", "MANDATORY_TASK"), ("TASK_ASSIGNED", "MANDATORY_TASK"),
         ("ENROLLED", "LEARNING_PATH"), ("STARTED", "MANAGER"), ("COMPLETED", "MANAGER"), ("FAILED", "MANAGER"),
     }  # fmt: skip
+    stages = {row[0]: row[1] for row in await rows("SELECT stage, count(*) FROM mandatory_task GROUP BY stage")}
+    assert stages.keys() == {"ASSIGNED", "IN_PROGRESS", "COMPLETED"}
     [[first, last]] = await rows("SELECT min(occurred_at), max(occurred_at) FROM content_action")
-    assert (now - first, now - last) == (timedelta(days=40), timedelta(days=7))
+    assert (now - first, now - last) == (timedelta(days=40), timedelta(days=6))
 
 
 @pytest.mark.usefixtures("database")
