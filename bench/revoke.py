@@ -63,6 +63,7 @@ async def measure(owner: Connection, addresses: Addresses, size: Size) -> list[F
         taken = held[bisect_right(learner_ids, after) : bisect_right(learner_ids, until)]
         new_rows = {table: f"id > {last_id}" for table, last_id in (await copies.last_ids()).items()}
         changes = {
+            # Any time is as good as the right one.
             "enrollment_reason": ("until_at = since_at", [record["reason_id"] for record in taken]),
             "enrollment": (
                 "is_active = false, expires_at = NULL, version = version + 1",
