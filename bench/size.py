@@ -22,6 +22,8 @@ class Size:
     revoked_learners: int
     reevaluated_learners: int
     most_reevaluated_rules: int
+    #: Learners in the audience of one bulk assignment: everybody in the tenant.
+    assigned_learners: int
 
 
 SIZES = {
@@ -37,6 +39,7 @@ SIZES = {
         revoked_learners=20_000,
         reevaluated_learners=3_000,
         most_reevaluated_rules=5_000,
+        assigned_learners=5_000,
     ),
     "full": Size(
         name="full",
@@ -50,5 +53,6 @@ SIZES = {
         revoked_learners=400_000,
         reevaluated_learners=100_000,
         most_reevaluated_rules=5_000,
+        assigned_learners=100_000,
     ),
 }

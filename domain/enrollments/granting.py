@@ -1,7 +1,8 @@
 """Giving reasons to be enrolled: one path for one learner and for ten thousand.
 
 A reason opens the enrollment where it is not active, and is logged where access begins; a rule's is logged also where
-access was there already (spec 3.7). A path brings its mandatory courses along.
+access was there already (spec 3.7). A path brings its mandatory courses along. A task's reason binds from the beginning
+(`binding`): whoever finds the task fulfilled takes that back.
 """
 
 from collections.abc import Sequence
@@ -87,10 +88,10 @@ cause AS MATERIALIZED (
        LIMIT 1) known ON true),
 given AS (
   INSERT INTO enrollment_reason (tenant_id, enrollment_id, learner_id, content_id, source, rule_id, rule_name,
-         task_id, path_id, actor_learner_id, actor_service_account_id, is_permanent, since_at)
+         task_id, path_id, actor_learner_id, actor_service_account_id, is_permanent, is_binding, since_at)
   SELECT $1, enrollment_id, learner_id, content_id, source,
          own_rule_id, CASE WHEN own_rule_id IS NOT NULL THEN rule_name END, own_task_id, path_id,
-         $3::bigint, $4::bigint, false, $2
+         $3::bigint, $4::bigint, false, source = 'MANDATORY_TASK', $2
     FROM cause WHERE is_missing
   RETURNING enrollment_id),
 -- What was to stay for good because a rule was left is an ordinary reason once the rule is met again.

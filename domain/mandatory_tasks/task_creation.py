@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from domain.enrollments.binding import set_binding
 from domain.enrollments.granting import Grant, grant
 from domain.enrollments.models import ContentActionKind, EnrollmentStatus
 from domain.foundation.access import Source
@@ -120,7 +119,7 @@ async def _insert(
 
 
 async def _set_stages(work: UnitOfWork, by_task: dict[int, int]) -> list[TaskRow]:
-    """Let new tasks begin where their learners are, and bind those that are not fulfilled; return them."""
+    """Let new tasks begin where their learners are, which fulfils some of them; return them."""
     standings = await work.sql.rows(
         _Standing,
         """
@@ -140,7 +139,6 @@ async def _set_stages(work: UnitOfWork, by_task: dict[int, int]) -> list[TaskRow
             begun,
             TaskStage.IN_PROGRESS.value,
         )
-    await set_binding(work, [task_id for task_id in by_task if task_id not in fulfilled], is_binding=True)
     if not fulfilled:
         return await lock_tasks(work, list(by_task))
     await complete_tasks(
