@@ -36,6 +36,7 @@ from gql.enrollments.mutations import EnrollmentsMutation
 from gql.enrollments.queries import EnrollmentsQuery
 from gql.failures import BAD_REQUEST, publish
 from gql.limits import MAX_TOKENS, RULES
+from gql.mandatory_tasks.list_queries import TaskOverviewQuery
 from gql.mandatory_tasks.mutations import MandatoryTasksMutation
 from gql.mandatory_tasks.queries import MandatoryTasksQuery
 from gql.nodes import NodesQuery
@@ -68,6 +69,7 @@ class Query(
     PeopleQuery,
     AutoAssignmentQuery,
     MandatoryTasksQuery,
+    TaskOverviewQuery,
 ):
     """All queries."""
 

@@ -80,6 +80,8 @@ CLOSED_ENUMS = {
     "EnrollmentStatus",
     "LearnerOrderField",
     "LearningContentKind",
+    "MandatoryTaskGrouping",
+    "MandatoryTaskOrderField",
     "MandatoryTaskStatus",
     "RefValueOperator",
     "ReminderRecipient",

@@ -7,12 +7,14 @@ itself away.
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 from domain.content.models import Content
 from domain.foundation.access import Principal, Role, Scope, Source
 from domain.foundation.database import writing
 from domain.foundation.models import BackgroundJob, JobKind, JobStatus
+from domain.mandatory_tasks.models import BulkAssignment
 from domain.notifications.models import EmailTemplate
 from domain.people.models import Place, PlaceKind
 from domain.tenants.models import Tenant
@@ -123,6 +125,18 @@ async def populate(api: Api, tenant: Tenant) -> World:
             created_at=factories.LONG_AGO,
         )
         objects["template"] = Named(ids.encode(ids.EMAIL_TEMPLATE, template.id))
+        bulk = await BulkAssignment.create(
+            tenant_id=tenant.id,
+            target_id=objects["path"].key,
+            due_on=date(2026, 6, 30),
+            reminders=[],
+            created_by_learner_id=callers["ADMIN"].learner_id,
+            created_at=factories.LONG_AGO,
+        )
+        await sql.execute(
+            "UPDATE mandatory_task SET bulk_assignment_id = $2 WHERE id = $1", objects["task"].key, bulk.id
+        )
+        objects["bulk assignment"] = Named(ids.encode(ids.BULK_ASSIGNMENT, bulk.id))
         job = await BackgroundJob.create(
             tenant_id=tenant.id,
             kind=JobKind.RULE_BACKFILL,
