@@ -24,6 +24,7 @@ from domain.mandatory_tasks.overview import (
 )
 from domain.mandatory_tasks.status import TaskStage, TaskStatus
 from domain.mandatory_tasks.task_counts import NO_DEPARTMENT, TaskGrouping, break_down_tasks, count_tasks
+from domain.mandatory_tasks.task_export import report_tasks
 from domain.mandatory_tasks.task_filter import TaskFilter
 from domain.mandatory_tasks.task_rows import status_of
 from domain.people.models import Learner, PlaceKind
@@ -328,6 +329,8 @@ async def test_lists_counts_and_groups_are_those_of_a_plain_evaluation(
                          _numbers(group.counts))
                         for group in groups
                     ] == grouped(crowd, tasks, grouping), (*told, grouping)  # fmt: skip
+                reported = [one.task.id async for batch in report_tasks(reads, viewer, by, crowd.now) for one in batch]
+                assert reported == [task.id for task in sorted(tasks, key=lambda task: (task.due_on, task.id))], told
                 people = sorted(crowd.people)
                 keys = [TasksOfLearner(person, by, PageRequest(100), crowd.now) for person in people]
                 pages = await load_tasks_of_learners(reads, viewer, keys)
