@@ -20,10 +20,12 @@ from domain.foundation import nudge
 from domain.foundation.database import connected
 from domain.foundation.settings import BadSettings, Settings
 from domain.foundation.settings import settings as process_settings
-from gql.exports import ContentActionsExport
+from gql.exports import Exports
 from gql.http import GraphQLEndpoint
+from gql.log_report import CONTENT_ACTIONS
 from gql.readiness import find_obstacle
 from gql.schema import schema
+from gql.task_report import MANDATORY_TASKS
 
 __all__ = ["BadSettings", "create_app"]
 
@@ -57,10 +59,11 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
                 max_age=3600,
             )
         )
+    exports = Exports(schema(), settings, clock)
     return Starlette(
         routes=[
             Route("/graphql", GraphQLEndpoint(schema(), settings, clock)),
-            Route("/export/content-actions.csv", ContentActionsExport(schema(), settings, clock)),
+            *(Route(f"/export/{report.name}", exports.route(report)) for report in (CONTENT_ACTIONS, MANDATORY_TASKS)),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],

@@ -1,15 +1,15 @@
-"""The log as CSV: its columns, and cells that no spreadsheet takes for a formula.
+"""The log as CSV."""
 
-A cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return gets an apostrophe in front, as spreadsheets
-would run what follows as a formula. Whoever reads the file by program takes it off again.
-"""
+from collections.abc import AsyncGenerator
+from datetime import datetime
 
-import csv
-import io
-from collections.abc import Sequence
-
-from domain.enrollments.log_export import ReportedAction
+from domain.enrollments.log_export import ReportedAction, report_content_actions
+from domain.enrollments.log_filter import ActionFilter
+from domain.foundation.access import Principal
+from domain.foundation.database import ReadScope
+from gql.enrollments.inputs import ContentActionFilterInput, action_filter
 from gql.ids import CONTENT, LEARNER, MANDATORY_TASK, RULE, SERVICE_ACCOUNT, encode
+from gql.reports import Report
 from gql.scalars import print_instant
 
 #: Each ID has the partner's own beside it. Rules, tasks and tools have none, but the columns are there all the same.
@@ -25,33 +25,8 @@ COLUMNS = (
     "resultingStatus",
 )
 
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
-
-def disarmed(cell: str | None) -> str:
-    """Return the text of a cell so that spreadsheets show it and do not run it; nothing for None."""
-    if cell is None:
-        return ""
-    return f"'{cell}" if cell.startswith(_FORMULAS) else cell
-
-
-def header() -> bytes:
-    """Return the first line of the file."""
-    return _lines([COLUMNS])
-
-
-def lines_of(reported: Sequence[ReportedAction]) -> bytes:
-    """Return the lines of entries of the log."""
-    return _lines([_cells(one) for one in reported])
-
-
-def _lines(rows: Sequence[Sequence[str | None]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows([disarmed(cell) for cell in row] for row in rows)
-    return text.getvalue().encode()
-
-
-def _cells(reported: ReportedAction) -> tuple[str | None, ...]:
+def _cells(reported: ReportedAction, now: datetime) -> tuple[str | None, ...]:
     action, learner, content, path = reported.action, reported.learner, reported.content, reported.path
     return (
         *(print_instant(action.recorded_at), print_instant(action.occurred_at)),
@@ -71,3 +46,19 @@ def _cells(reported: ReportedAction) -> tuple[str | None, ...]:
 
 def _id(prefix: str, key: int | None) -> str | None:
     return None if key is None else encode(prefix, key)
+
+
+def _batches(
+    reads: ReadScope, principal: Principal, restriction: ActionFilter, now: datetime
+) -> AsyncGenerator[list[ReportedAction], None]:
+    return report_content_actions(reads, principal, restriction)
+
+
+CONTENT_ACTIONS = Report(
+    name="content-actions.csv",
+    columns=COLUMNS,
+    filter_type=ContentActionFilterInput,
+    restriction=action_filter,
+    batches=_batches,
+    cells=_cells,
+)

@@ -14,7 +14,7 @@ from asyncpg import Range
 
 from domain.enrollments.log_branches import MOST_ENTRIES, Branch, Cover, find_few, latest_of, usable
 from domain.foundation.database import Statements
-from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, page_of, read_page
+from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, page_of, plan_each_time, read_page
 from domain.foundation.log_blocks import Stretch, end_of_blocks
 
 Row = TypeVar("Row")
@@ -48,7 +48,7 @@ async def read_latest(
     [after] = request.position_in(LATEST_FIRST) or [HIGHEST_ID]
     # A cursor may be forged; below the first ID there is nothing.
     after, limit = max(after, 1), request.first + 1
-    await _plan_each_time(sql)
+    await plan_each_time(sql)
     if stretches is None:
         within = Stretch(0, after - 1)
         # Of one cover so much is looked at as it takes; of several the rare one has to be known.
@@ -111,7 +111,7 @@ async def read_as_committed(
     logged.where("p.tenant_id = ?", tenant_id)
     if not covers and time is None:
         return await read_page(sql, shape, logged, AS_COMMITTED, request)
-    await _plan_each_time(sql)
+    await plan_each_time(sql)
     [after] = request.position_in(AS_COMMITTED) or [0]
     limit = request.first + 1
     end = await end_of_blocks(sql, tenant_id)
@@ -163,8 +163,3 @@ def _found_in_block(branch: Branch, query: Query) -> str:
         f"(SELECT true FROM content_action a{query.where_clause} AND a.id BETWEEN b.lowest_id AND b.highest_id"
         f" AND {branch.condition} AND {branch.column} = ANY (?::{branch.type}[]) LIMIT 1)"
     )
-
-
-async def _plan_each_time(sql: Statements) -> None:
-    """Plan the statements of this snapshot for their arguments: one plan cannot be good for frequent and for rare."""
-    await sql.value("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")

@@ -79,7 +79,7 @@ def _instant(value: Any) -> dt.datetime:
 
 
 #: Cursors come from outside: what PostgreSQL would choke on has to be refused here.
-_PARSERS = {"bigint": _number, "text": _text, "timestamptz": _instant}
+_PARSERS = {"bigint": _number, "text": _text, "timestamptz": _instant, "date": dt.date.fromisoformat}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Order:
     def position(self, row: Any) -> list[Any]:
         """Return where a row stands, as JSON."""
         values = [getattr(row, key.attribute) for key in self.keys]
-        return [value.isoformat() if isinstance(value, dt.datetime) else value for value in values]
+        return [value.isoformat() if isinstance(value, dt.date) else value for value in values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +155,11 @@ async def read_page(sql: Statements, shape: type[Row], query: Query, order: Orde
     order_by = ", ".join(f"{key.expression} {direction}" for key in order.keys)
     rows = await sql.rows(shape, f"{restricted.text} ORDER BY {order_by} LIMIT {request.first + 1}", *restricted.args)
     return page_of(rows, query, order, request)
+
+
+async def plan_each_time(sql: Statements) -> None:
+    """Plan the statements of this snapshot for their arguments: one plan cannot be good for frequent and for rare."""
+    await sql.value("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
 
 
 def page_of(rows: list[Row], query: Query, order: Order, request: PageRequest) -> Page[Row]:

@@ -40,8 +40,9 @@ def visibility(principal: Principal, task: str = "t") -> str:
     own = f"{task}.learner_id = {principal.learner_id:d}"
     if not principal.is_trainer:
         return own
-    trained = f"SELECT c.id FROM content c WHERE {trained_by(principal)}"
-    return f"({own} OR {task}.assigner_learner_id = {principal.learner_id:d} OR {task}.target_id IN ({trained}))"
+    # As an array, which PostgreSQL looks up in an index; a subquery it would ask row by row.
+    trained = f"ARRAY (SELECT c.id FROM content c WHERE {trained_by(principal)})"
+    return f"({own} OR {task}.assigner_learner_id = {principal.learner_id:d} OR {task}.target_id = ANY ({trained}))"
 
 
 def changeability(principal: Principal, task: str = "t") -> str:
@@ -51,3 +52,11 @@ def changeability(principal: Principal, task: str = "t") -> str:
     if not principal.is_trainer:
         return "false"
     return f"coalesce({task}.assigner_learner_id = {principal.learner_id or 0:d}, false)"
+
+
+async def trained_targets(sql: Statements, principal: Principal) -> list[int]:
+    """Return the contents that the viewer trains."""
+    targets: list[int] = await sql.values(
+        f"SELECT c.id FROM content c WHERE c.tenant_id = $1 AND {trained_by(principal)}", principal.tenant_id
+    )
+    return targets

@@ -12,16 +12,20 @@ from tortoise import fields
 from tortoise.indexes import Index
 
 INDEXES = """
--- One task per learner and target; withdrawn ones aside.
-CREATE UNIQUE INDEX mandatory_task_in_force ON mandatory_task (learner_id, target_id) WHERE withdrawn_at IS NULL;
--- The overview: what is to be seen without being asked for, by due date, and the open part of it.
-CREATE INDEX mandatory_task_by_due ON mandatory_task (tenant_id, due_on, id) WHERE withdrawn_at IS NULL AND NOT is_suspended;
+-- One task per learner and target; withdrawn ones aside. With it, the tasks of few people are found in the index alone.
+CREATE UNIQUE INDEX mandatory_task_in_force ON mandatory_task (learner_id, target_id)
+  INCLUDE (id, tenant_id, due_on, due_at, stage, is_suspended) WHERE withdrawn_at IS NULL;
+-- The overview by due date, and the open part of it, with what is filtered, counted and grouped by most.
+CREATE INDEX mandatory_task_by_due ON mandatory_task (tenant_id, due_on, id)
+  INCLUDE (stage, due_at, is_suspended, learner_id, target_id) WHERE withdrawn_at IS NULL;
 CREATE INDEX mandatory_task_open_by_due ON mandatory_task (tenant_id, due_on, id)
-  WHERE withdrawn_at IS NULL AND NOT is_suspended AND stage <> 'COMPLETED';
+  INCLUDE (stage, due_at, is_suspended, learner_id, target_id) WHERE withdrawn_at IS NULL AND stage <> 'COMPLETED';
 CREATE INDEX mandatory_task_counts ON mandatory_task (tenant_id, stage, due_at) WHERE withdrawn_at IS NULL AND NOT is_suspended;
 CREATE INDEX mandatory_task_by_target ON mandatory_task (tenant_id, target_id, due_on, id) WHERE withdrawn_at IS NULL;
 CREATE INDEX mandatory_task_by_assigner ON mandatory_task (tenant_id, assigner_learner_id, due_on, id)
   WHERE withdrawn_at IS NULL AND assigner_learner_id IS NOT NULL;
+CREATE INDEX mandatory_task_by_assigning_tool ON mandatory_task (tenant_id, assigner_service_account_id, due_on, id)
+  WHERE withdrawn_at IS NULL AND assigner_service_account_id IS NOT NULL;
 -- What sweeps look for, over all tenants.
 CREATE INDEX mandatory_task_passing ON mandatory_task (due_at)
   WHERE withdrawn_at IS NULL AND NOT is_suspended AND stage <> 'COMPLETED' AND NOT is_overdue_noted;

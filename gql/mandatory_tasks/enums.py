@@ -1,7 +1,9 @@
 """Enums of mandatory tasks and their reminders."""
 
+from domain.mandatory_tasks.overview import TaskOrderField
 from domain.mandatory_tasks.reminder_schedule import ReminderReason, ReminderRecipient, ReminderStatus
 from domain.mandatory_tasks.status import TaskStatus
+from domain.mandatory_tasks.task_counts import TaskGrouping
 from domain.notifications.models import DeliveryStatus
 from gql.enums import publish_enum
 
@@ -59,5 +61,25 @@ publish_enum(
         "SUPPRESSED": "Not sent: switched off by the recipient, no address, or the task ended or rested first; see "
         "`failureReason`.",
         "FAILED": "Given up.",
+    },
+)
+publish_enum(
+    TaskOrderField,
+    name="MandatoryTaskOrderField",
+    description="Fields that mandatory tasks can be sorted by.",
+    values={
+        "DUE_ON": "Due date.",
+        "CREATED_AT": "Timestamp of the assignment.",
+        "UPDATED_AT": "Timestamp of the latest change.",
+    },
+)
+publish_enum(
+    TaskGrouping,
+    name="MandatoryTaskGrouping",
+    description="Ways to group mandatory tasks.",
+    values={
+        "DEPARTMENT": "By department of the learner.",
+        "TARGET": "By course or learning path.",
+        "ASSIGNER": "By account that assigned.",
     },
 )

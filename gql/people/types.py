@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from gql.auto_assignment.types import AutoAssignmentRule
     from gql.enrollments.inputs import ContentActionFilterInput, EnrollmentFilterInput
     from gql.enrollments.types import ContentActionConnection, EnrollmentConnection
+    from gql.mandatory_tasks.list_inputs import MandatoryTaskFilterInput
+    from gql.mandatory_tasks.types import MandatoryTaskConnection
 
 PlaceT = TypeVar("PlaceT", bound=Place)
 
@@ -156,6 +158,21 @@ class Learner(Actor):
         from gql.enrollments.queries import learner_enrollments
 
         return await learner_enrollments(info, self.row.id, first, after, filter)
+
+    @strawberry.field(description="Mandatory tasks of the learner, by due date.")
+    async def mandatory_tasks(
+        self,
+        info: Info,
+        first: First = 25,
+        after: After = None,
+        filter: Annotated[
+            Annotated["MandatoryTaskFilterInput", strawberry.lazy("gql.mandatory_tasks.list_inputs")] | None, FILTER
+        ] = None,
+    ) -> Annotated["MandatoryTaskConnection", strawberry.lazy("gql.mandatory_tasks.types")]:
+        """List the tasks that the viewer may see."""
+        from gql.mandatory_tasks.list_queries import learner_tasks
+
+        return await learner_tasks(info, self.row.id, first, after, filter)
 
     @strawberry.field(description="Log entries of the learner, newest first.")
     async def content_actions(

@@ -82,6 +82,8 @@ CLOSED_ENUMS = {
     "EnrollmentStatus",
     "LearnerOrderField",
     "LearningContentKind",
+    "MandatoryTaskGrouping",
+    "MandatoryTaskOrderField",
     "MandatoryTaskStatus",
     "NotificationCategory",
     "RefValueOperator",

@@ -28,6 +28,8 @@ from tests.security.world import Named
 #: What the IDs of a field name; where one name means several kinds, the type in front of it decides.
 KINDS = {
     "actorIds": "admin",
+    "assignerIds": "trainer",
+    "bulkAssignmentId": "bulk assignment",
     "clientId": "client",
     "clientIds": "client",
     "contentIds": "course",
@@ -45,6 +47,7 @@ KINDS = {
     "ruleId": "rule",
     "sublicenseId": "sublicense",
     "sublicenseIds": "sublicense",
+    "targetIds": "path",
     "trainerIds": "trainer",
     "autoAssignmentRule.id": "rule",
     "backgroundJob.id": "job",
@@ -183,8 +186,11 @@ def failures(result: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def is_empty(value: Any) -> bool:
-    """Tell whether a lookup or a list has found nothing."""
-    return value is None or value == [None] or (isinstance(value, dict) and value.get("nodes") == [])
+    """Tell whether a lookup, a list or a count has found nothing."""
+    if isinstance(value, dict):
+        numbers = [number for name, number in value.items() if name != "__typename"]
+        return value.get("nodes") == [] or (bool(numbers) and all(number == 0 for number in numbers))
+    return value in (None, [], [None])
 
 
 @cache
@@ -277,4 +283,6 @@ def _selection(type_: GraphQLOutputType, *, depth: int = 0) -> str:
         is_result = depth == 0 and named.name.endswith("Payload")
         if name in ("id", "errors", "name", "title") or is_page or is_result:
             chosen.append(f"{name} {_selection(field.type, depth=depth + 1)}")
+    if named.name.endswith("Counts"):
+        chosen += named.fields
     return f"{{ {' '.join(chosen)} }}"

@@ -15,7 +15,7 @@ from tests.support.catalogue import Connection
 #: Lookups of one object: null for whatever is not there.
 LOOKUPS = {"node", "nodes", "content", "learner", "autoAssignmentRule", "backgroundJob", "mandatoryTask"}
 #: Places for objects of several types, where partners' own IDs would be ambiguous.
-OF_SEVERAL_TYPES = {"actorIds", "objectIds"}
+OF_SEVERAL_TYPES = {"actorIds", "assignerIds", "objectIds"}
 BY_NOTHING_BUT_OUR_ID = {"node", "nodes"}
 
 

@@ -16,21 +16,23 @@ PATH = "/export/content-actions.csv"
 Parameters = Sequence[tuple[str, str]]
 
 
-async def get(client: ApiClient, *parameters: tuple[str, str]) -> httpx.Response:
-    """Ask for the report."""
-    return await client.http.get(PATH, params=list(parameters), headers=client.headers)
+async def get(client: ApiClient, *parameters: tuple[str, str], path: str = PATH) -> httpx.Response:
+    """Ask for a report, that of the log unless told otherwise."""
+    return await client.http.get(path, params=list(parameters), headers=client.headers)
 
 
-async def rows(client: ApiClient, *parameters: tuple[str, str]) -> list[dict[str, str]]:
-    """Return the rows of the report by column."""
-    response = await get(client, *parameters)
+async def rows(client: ApiClient, *parameters: tuple[str, str], path: str = PATH) -> list[dict[str, str]]:
+    """Return the rows of a report by column."""
+    response = await get(client, *parameters, path=path)
     assert response.status_code == 200, response.text
     return list(csv.DictReader(io.StringIO(response.content.decode(), newline="")))
 
 
-async def refusal(client: ApiClient, *parameters: tuple[str, str]) -> tuple[int, list[tuple[str, list[str]]]]:
+async def refusal(
+    client: ApiClient, *parameters: tuple[str, str], path: str = PATH
+) -> tuple[int, list[tuple[str, list[str]]]]:
     """Return status, and code and path of each error, of a request that is refused."""
-    response = await get(client, *parameters)
+    response = await get(client, *parameters, path=path)
     assert response.headers["content-type"] == "application/json"
     errors = response.json()["errors"]
     return response.status_code, [
@@ -41,7 +43,7 @@ async def refusal(client: ApiClient, *parameters: tuple[str, str]) -> tuple[int,
 class Download:
     """A request to the application itself, whose client can stop reading, and leave."""
 
-    def __init__(self, app: Any, client: ApiClient, *parameters: tuple[str, str]) -> None:
+    def __init__(self, app: Any, client: ApiClient, *parameters: tuple[str, str], path: str = PATH) -> None:
         self.status: int | None = None
         self.headers: dict[str, str] = {}
         self.size = 0
@@ -58,8 +60,8 @@ class Download:
             "http_version": "1.1",
             "method": "GET",
             "scheme": "http",
-            "path": PATH,
-            "raw_path": PATH.encode(),
+            "path": path,
+            "raw_path": path.encode(),
             "root_path": "",
             "query_string": urlencode(list(parameters)).encode(),
             "headers": [(name.lower().encode(), value.encode()) for name, value in client.headers.items()],
