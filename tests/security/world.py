@@ -32,7 +32,8 @@ mutation ($input: AssignMandatoryTaskInput!) {{
 """
 BULK_ASSIGN = f"""
 mutation ($input: BulkAssignMandatoryTasksInput!) {{
-  bulkAssignMandatoryTasks(input: $input) {{ bulkAssignment {{ id }} {ERRORS} }} }}
+  bulkAssignMandatoryTasks(input: $input) {{
+    bulkAssignment {{ id results {{ nodes {{ mandatoryTask {{ id }} }} }} }} {ERRORS} }} }}
 """
 ENROLL = f"mutation ($input: EnrollLearnerInput!) {{ enrollLearner(input: $input) {{ {ERRORS} }} }}"
 
@@ -117,9 +118,7 @@ async def populate(api: Api, tenant: Tenant) -> World:
     admin = api.acting_as(callers["ADMIN"])
     objects["rule"] = await _create_rule(admin, objects, f"{tenant.slug} rule")
     await admin.run(ENROLL, input={"learner": {"id": objects["learner"].id}, "content": {"id": objects["path"].id}})
-    trainer = api.acting_as(callers["TRAINER"])
-    objects["task"] = await _assign(trainer, objects["learner"], objects)
-    objects["bulk assignment"] = await _bulk_assign(trainer, objects)
+    await _bulk_assign(api.acting_as(callers["TRAINER"]), objects)
     await _make_messages(tenant, objects, callers)
     async with writing(tenant.id) as sql:
         job = await BackgroundJob.create(
@@ -241,13 +240,15 @@ async def _assign(trainer: ApiClient, learner: Named, objects: Mapping[str, Name
     return Named(assigned["mandatoryTask"]["id"])
 
 
-async def _bulk_assign(trainer: ApiClient, objects: Mapping[str, Named]) -> Named:
-    """Assign to the trainer's group what its one member has already."""
+async def _bulk_assign(trainer: ApiClient, objects: dict[str, Named]) -> None:
+    """Give the path to the trainer's group, which has one member, as a task."""
     audience = [{"learningGroupId": objects["group"].id}]
     assigned = await trainer.value(
         BULK_ASSIGN, input={"target": {"id": objects["path"].id}, "audience": audience, "dueOn": "2026-06-30"}
     )
-    return Named(assigned["bulkAssignment"]["id"])
+    [result] = assigned["bulkAssignment"]["results"]["nodes"]
+    objects["bulk assignment"] = Named(assigned["bulkAssignment"]["id"])
+    objects["task"] = Named(result["mandatoryTask"]["id"])
 
 
 async def _create_rule(admin: ApiClient, objects: Mapping[str, Named], name: str) -> Named:
