@@ -46,12 +46,20 @@ class Context:
     """Context of one operation."""
 
     def __init__(
-        self, principal: Principal, now: datetime, reads: ReadScope, *, is_introspection_enabled: bool = True
+        self,
+        principal: Principal,
+        now: datetime,
+        reads: ReadScope,
+        *,
+        is_introspection_enabled: bool = True,
+        public_url: str = "",
     ) -> None:
         self.principal = principal
         self.now = now
         self.reads = reads
         self.is_introspection_enabled = is_introspection_enabled
+        #: Where people reach the platform: what links in emails begin with.
+        self.public_url = public_url
         self._loaders: dict[Any, DataLoader[Any, Any]] = {}
         self._change_cursor: str | None = None
 

@@ -159,7 +159,11 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         now = self._clock()
         caller = await authenticate(request.headers.get("authorization"), self._settings, now)
         context = Context(
-            caller.principal, now, caller.reads, is_introspection_enabled=self._settings.is_introspection_enabled
+            caller.principal,
+            now,
+            caller.reads,
+            is_introspection_enabled=self._settings.is_introspection_enabled,
+            public_url=self._settings.public_url,
         )
         request.state.context = context
         return context

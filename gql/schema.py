@@ -36,6 +36,7 @@ from gql.enrollments.mutations import EnrollmentsMutation
 from gql.enrollments.queries import EnrollmentsQuery
 from gql.failures import BAD_REQUEST, publish
 from gql.limits import MAX_TOKENS, RULES
+from gql.mandatory_tasks.calendar import CalendarMutation
 from gql.mandatory_tasks.list_queries import TaskOverviewQuery
 from gql.mandatory_tasks.mutations import MandatoryTasksMutation
 from gql.mandatory_tasks.queries import MandatoryTasksQuery
@@ -89,6 +90,7 @@ class Mutation(
     BackgroundJobsMutation,
     AutoAssignmentMutation,
     MandatoryTasksMutation,
+    CalendarMutation,
 ):
     """All mutations."""
 

@@ -54,3 +54,13 @@ class Viewer:
         from gql.enrollments.queries import viewer_access
 
         return await viewer_access(info, first, after)
+
+    @strawberry.field(
+        description="Secret address of an iCalendar feed of the viewer's open mandatory tasks; null for service "
+        "accounts."
+    )
+    async def calendar_url(self, info: Info) -> str | None:
+        """Return where the viewer's calendar is."""
+        from gql.mandatory_tasks.calendar import viewer_calendar_url
+
+        return await viewer_calendar_url(info)
