@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import uvloop
 
-from bench import backfill, evaluation, importing, memory, mutation, preview, reevaluation, revoke
+from bench import backfill, evaluation, importing, memory, mutation, overview, preview, reevaluation, revoke
 from bench.database import Addresses, Connection, database_of_run
 from bench.report import Figure, print_json, print_table
 from bench.size import SIZES, Size
@@ -26,6 +26,7 @@ MEASURES: dict[str, Measure] = {
     "preview": preview.measure,
     "import": importing.measure,
     "re-evaluation": reevaluation.measure,
+    "overview": overview.measure,
     "memory": memory.measure,
 }
 

@@ -22,6 +22,7 @@ class Size:
     revoked_learners: int
     reevaluated_learners: int
     most_reevaluated_rules: int
+    overview_tasks: int
 
 
 SIZES = {
@@ -37,6 +38,7 @@ SIZES = {
         revoked_learners=20_000,
         reevaluated_learners=3_000,
         most_reevaluated_rules=5_000,
+        overview_tasks=20_000,
     ),
     "full": Size(
         name="full",
@@ -50,5 +52,6 @@ SIZES = {
         revoked_learners=400_000,
         reevaluated_learners=100_000,
         most_reevaluated_rules=5_000,
+        overview_tasks=1_000_000,
     ),
 }
