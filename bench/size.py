@@ -24,6 +24,7 @@ class Size:
     most_reevaluated_rules: int
     #: Learners in the audience of one bulk assignment: everybody in the tenant.
     assigned_learners: int
+    overview_tasks: int
 
 
 SIZES = {
@@ -40,6 +41,7 @@ SIZES = {
         reevaluated_learners=3_000,
         most_reevaluated_rules=5_000,
         assigned_learners=5_000,
+        overview_tasks=20_000,
     ),
     "full": Size(
         name="full",
@@ -54,5 +56,6 @@ SIZES = {
         reevaluated_learners=100_000,
         most_reevaluated_rules=5_000,
         assigned_learners=100_000,
+        overview_tasks=1_000_000,
     ),
 }

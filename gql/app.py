@@ -1,4 +1,4 @@
-"""The web application: `/graphql`, exports, and the two addresses by which machines ask how it is.
+"""The web application: `/graphql`, exports, calendars, and the two addresses by which machines ask how it is.
 
 Run it with `uvicorn --factory gql.app:create_app`.
 """
@@ -20,6 +20,7 @@ from domain.foundation import nudge
 from domain.foundation.database import connected
 from domain.foundation.settings import BadSettings, Settings
 from domain.foundation.settings import settings as process_settings
+from gql.calendar_feed import CalendarFeed
 from gql.exports import Exports
 from gql.http import GraphQLEndpoint
 from gql.log_report import CONTENT_ACTIONS
@@ -64,6 +65,7 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
         routes=[
             Route("/graphql", GraphQLEndpoint(schema(), settings, clock)),
             *(Route(f"/export/{report.name}", exports.route(report)) for report in (CONTENT_ACTIONS, MANDATORY_TASKS)),
+            Route("/calendar/{secret}.ics", CalendarFeed(settings, clock), methods=["GET"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],

@@ -38,6 +38,7 @@ from gql.failures import BAD_REQUEST, publish
 from gql.limits import MAX_TOKENS, RULES
 from gql.mandatory_tasks.bulk_mutations import BulkAssignmentsMutation
 from gql.mandatory_tasks.bulk_queries import BulkAssignmentsQuery
+from gql.mandatory_tasks.calendar import CalendarMutation
 from gql.mandatory_tasks.list_queries import TaskOverviewQuery
 from gql.mandatory_tasks.mutations import MandatoryTasksMutation
 from gql.mandatory_tasks.queries import MandatoryTasksQuery
@@ -97,6 +98,7 @@ class Mutation(
     MandatoryTasksMutation,
     NotificationsMutation,
     BulkAssignmentsMutation,
+    CalendarMutation,
 ):
     """All mutations."""
 

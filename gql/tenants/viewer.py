@@ -56,6 +56,16 @@ class Viewer:
 
         return await viewer_access(info, first, after)
 
+    @strawberry.field(
+        description="Secret address of an iCalendar feed of the viewer's open mandatory tasks; null for service "
+        "accounts."
+    )
+    async def calendar_url(self, info: Info) -> str | None:
+        """Return where the viewer's calendar is."""
+        from gql.mandatory_tasks.calendar import viewer_calendar_url
+
+        return await viewer_calendar_url(info)
+
     @strawberry.field(description="In-platform notifications, newest first.")
     async def notifications(
         self,

@@ -97,6 +97,7 @@ MATRIX: dict[str, Rights] = {
     "mandatoryTasks": Rights(NOTHING, YES, YES),
     "mandatoryTaskCounts": Rights(NOTHING, YES, YES),
     "mandatoryTaskBreakdown": Rights(NOTHING, YES, YES),
+    "renewCalendarUrl": THEMSELVES,
     "assignMandatoryTask": TASKS,
     "bulkAssignMandatoryTasks": TASKS,
     "updateMandatoryTask": TASKS,

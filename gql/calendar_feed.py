@@ -1,0 +1,99 @@
+"""`GET /calendar/{secret}.ics`: somebody's own open tasks in iCalendar, for whoever knows the address.
+
+Programs that show calendars cannot sign in, so the address is the credential. One that is wrong, old, or of somebody
+who is no active person any more answers 404, each in the same way.
+"""
+
+import asyncio
+import unicodedata
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from icalendar import Calendar, Event
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from domain.foundation.settings import Settings
+from domain.mandatory_tasks.calendar import CalendarEntry, find_calendar_entries
+from gql.ids import MANDATORY_TASK, encode
+from gql.mandatory_tasks.calendar import read_secret
+from gql.plain_answers import failure, refusal
+
+#: How often programs are asked to look again.
+REFRESH = timedelta(hours=1)
+#: In front of the title, as few programs show more than that.
+OVERDUE = "Overdue: "
+
+
+class CalendarFeed:
+    """The route `/calendar/{secret}.ics`."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], datetime]) -> None:
+        self._public_url = settings.public_url.rstrip("/")
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        response = await self._answer(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        wanted = read_secret(request.path_params["secret"])
+        try:
+            entries = None if wanted is None else await find_calendar_entries(*wanted, self._clock())
+        except Exception as error:
+            return failure(error)
+        if entries is None:
+            return refusal(404, "NOT_FOUND", "There is no such calendar.")
+        return Response(
+            # Beside the loop, which has other requests to serve.
+            await asyncio.to_thread(calendar_of, entries, self._public_url),
+            media_type="text/calendar; charset=utf-8",
+            headers={
+                "Content-Disposition": 'inline; filename="mandatory-tasks.ics"',
+                "Cache-Control": "private, no-store",
+                "X-Content-Type-Options": "nosniff",
+                # The address is a secret: nobody shall find it, or be sent there from what it links to.
+                "Referrer-Policy": "no-referrer",
+                "X-Robots-Tag": "noindex",
+            },
+        )
+
+
+def calendar_of(entries: Sequence[CalendarEntry], public_url: str) -> bytes:
+    """Return tasks as a calendar; it is the same as long as they are."""
+    calendar = Calendar()
+    calendar.add("prodid", "-//Mandate//Mandatory tasks//EN")
+    calendar.add("version", "2.0")
+    calendar.add("x-wr-calname", "Mandatory tasks")
+    calendar.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
+    for entry in entries:
+        calendar.add_component(_event(entry, public_url))
+    return bytes(calendar.to_ical())
+
+
+def _event(entry: CalendarEntry, public_url: str) -> Event:
+    task_id = encode(MANDATORY_TASK, entry.task_id)
+    event = Event()
+    # Each cycle is an event of its own: that the task comes again does not move the one that is over.
+    event.add("uid", f"{task_id}.{entry.cycle_number}@mandate")
+    event.add("dtstamp", entry.updated_at)
+    event.add("last-modified", entry.updated_at)
+    event.add("sequence", entry.version)
+    event.add("dtstart", entry.due_on)
+    event.add("dtend", entry.due_on + timedelta(days=1))
+    event.add("summary", f"{OVERDUE if entry.is_overdue else ''}{_printable(entry.title)}")
+    if entry.note:
+        event.add("description", _printable(entry.note))
+    if entry.is_overdue:
+        event.add("categories", ["OVERDUE"])
+    event.add("url", f"{public_url}/tasks/{task_id}")
+    # A deadline takes nobody's time.
+    event.add("transp", "TRANSPARENT")
+    return event
+
+
+def _printable(text: str) -> str:
+    """Return text without what iCalendar forbids: all control characters but ends of lines and tabs."""
+    return "".join(character for character in text if character in "\n\r\t" or unicodedata.category(character) != "Cc")
