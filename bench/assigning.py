@@ -25,7 +25,7 @@ from domain.mandatory_tasks.bulk_assigning import bulk_assign_mandatory_tasks
 from domain.mandatory_tasks.bulk_preview import count_previewed, list_previewed_results, preview_bulk_assignment
 
 NAME = "assigning"
-LEAST_SHARE = 0.4
+LEAST_SHARE = 0.3
 #: Milliseconds for everything that a dialog shows of an audience, and for confirming it.
 MOST_PREVIEW, MOST_CONFIRMATION = 1_000, 3_000
 FILLED = ("learner", "learner_ref", "learner_place", "enrollment", "enrollment_reason", "content_action")

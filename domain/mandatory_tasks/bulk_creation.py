@@ -17,7 +17,7 @@ from domain.mandatory_tasks.terms import TaskTerms
 from domain.people.queries import lock_learners
 
 #: People whom one transaction gives their tasks.
-CHUNK = 500
+CHUNK = 1000
 
 #: The audience of one bulk assignment, those of these IDs.
 _WAITING = """

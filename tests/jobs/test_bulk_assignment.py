@@ -120,18 +120,18 @@ async def test_a_killed_worker_is_replaced_and_nobody_has_two_tasks(
     processes: Processes, tenant: Tenant, department: Place, assign: Assign, superuser: Connection
 ) -> None:
     """Killed in the middle of a chunk: that chunk leaves no trace, and another worker goes on from the one before."""
-    learner_ids = await populate(tenant, department, 3_000)
+    learner_ids = await populate(tenant, department, 4_000)
     processes.start(SCHEDULER)
     assigned = await assign(clock.now())
     killed = processes.start(WORKER)
     await wait_for(superuser, assigned, "processed_count > 0")
     killed.kill()
     half = await outcomes(superuser, assigned)
-    assert 0 < half["CREATED"] < 3_000, "it was too late to kill the worker"
+    assert 0 < half["CREATED"] < 4_000, "it was too late to kill the worker"
     assert await superuser.fetchval("SELECT count(*) FROM mandatory_task") == half["CREATED"]
     processes.start(WORKER)
     await wait_for(superuser, assigned, "status = 'SUCCEEDED'")
-    assert await outcomes(superuser, assigned) == {"CREATED": 3_000}
+    assert await outcomes(superuser, assigned) == {"CREATED": 4_000}
     await require_one_task_each(superuser, learner_ids)
 
 
@@ -144,11 +144,11 @@ async def wait_for(superuser: Connection, assigned: Assigned, condition: str) ->
         await asyncio.sleep(0.01)
 
 
-async def test_1_200_people_while_a_second_identical_request_runs(
+async def test_2_500_people_while_a_second_identical_request_runs(
     tenant: Tenant, department: Place, assign: Assign, superuser: Connection, now: datetime
 ) -> None:
     """The small size of the proof."""
-    await _prove(tenant, department, assign, superuser, now, people=1_200)
+    await _prove(tenant, department, assign, superuser, now, people=2_500)
 
 
 @pytest.mark.soak
