@@ -84,7 +84,8 @@ async def store_settings(work: UnitOfWork, task_ids: Sequence[int], settings: Co
 async def plan_reminders(work: UnitOfWork, plans: Sequence[CyclePlan]) -> None:
     """Enter the reminders of these cycles into the ledger; the tasks have to be locked.
 
-    What lies ahead is SCHEDULED, also where it was called off before; what has passed is SKIPPED; what was sent stays.
+    What lies ahead is SCHEDULED, also where it was called off before; what has passed is SKIPPED. What was sent stays,
+    and so does what is scheduled: its time may have come just now.
     """
     settings = await load_settings(work, [plan.task_id for plan in plans])
     rows = []
@@ -109,7 +110,7 @@ async def plan_reminders(work: UnitOfWork, plans: Sequence[CyclePlan]) -> None:
         ON CONFLICT (task_id, cycle_number, setting_id, due_on)
           DO UPDATE SET scheduled_at = excluded.scheduled_at, status = excluded.status, reason = excluded.reason,
                         settled_at = excluded.settled_at
-           WHERE r.status IN ('SCHEDULED', 'CANCELLED')
+           WHERE r.status = 'CANCELLED'
         """,
         work.tenant_id,
         work.now,
