@@ -40,7 +40,8 @@ def transport_of(settings: Settings, sender: Sender) -> OpenTransport | None:
     """Return what takes mails: SMTP_URL, else MAIL_DIRECTORY, else nothing. Raises BadSettings."""
     url = settings.smtp_url.get_secret_value()
     if url:
-        return SmtpTransport(SmtpServer.from_url(url), local_hostname=sender.domain)
+        server = SmtpServer.from_url(url)
+        return SmtpTransport(server, local_hostname=sender.domain, patience=settings.smtp_timeout)
     return MaildirTransport(settings.mail_directory) if settings.mail_directory is not None else None
 
 

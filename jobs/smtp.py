@@ -20,9 +20,9 @@ from domain.notifications.rendering import one_line
 
 #: Connections of one process.
 CONNECTIONS = 8
-#: Seconds that one answer of the server may take, and the whole of a hand-over.
+#: Seconds that one answer of the server may take; the whole of a hand-over may take so many times as long.
 PATIENCE = 10.0
-LONGEST = 30.0
+ANSWERS = 3
 #: Seconds after which an idle connection is asked whether it still lives, and after which it is closed.
 DOUBTED_AFTER = 2.0
 IDLE = 30.0
@@ -94,13 +94,13 @@ class SmtpTransport:
         local_hostname: str,
         connections: int = CONNECTIONS,
         patience: float = PATIENCE,
-        longest: float = LONGEST,
+        longest: float | None = None,
     ) -> None:
         """Take note of the server; `local_hostname` is what we call ourselves, the times are seconds."""
         self._server = server
         self._local_hostname = local_hostname
         self._patience = patience
-        self._longest = longest
+        self._longest = ANSWERS * patience if longest is None else longest
         self._turn = asyncio.Semaphore(connections)
         self._idle: list[_Connection] = []
         self._tls_context: ssl.SSLContext | None = None

@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     token_audience: str | None = None
     public_url: str = Field(default="http://127.0.0.1:8000", description="Where people reach the platform.")
     smtp_url: SecretStr = Field(default=SecretStr(""), description="smtp://user:password@host:port or smtps://…")
+    smtp_timeout: float = Field(default=10.0, gt=0, le=60, description="Seconds that the mail server has to answer.")
     mail_from: str | None = Field(
         default=None, description='Sender of emails, as in "Academy <no-reply@acme.example>".'
     )

@@ -8,10 +8,12 @@ from urllib.parse import quote
 
 import pytest
 import trustme
+from pydantic import SecretStr
 
-from domain.foundation.settings import BadSettings
-from domain.notifications.mails import HandOverFailed, Mail
+from domain.foundation.settings import BadSettings, Settings
+from domain.notifications.mails import HandOverFailed, Mail, sender_of
 from jobs import smtp
+from jobs.emails import transport_of
 from jobs.maildir import MaildirTransport
 from jobs.smtp import SmtpServer, SmtpTransport
 from tests.support.mail_server import PASSWORD, USER, MailServer, mail_server
@@ -198,6 +200,19 @@ async def test_a_server_that_hangs_costs_its_time_and_no_more(place: str) -> Non
         failure = await failure_of(transport_to(server))
         assert time.monotonic() < begun + 2
         assert (failure.reason, failure.is_permanent) == ("The mail server did not answer in time.", False)
+
+
+async def test_the_operator_says_how_long_the_server_may_take() -> None:
+    """In a setting of the worker."""
+    async with mail_server() as server:
+        server.hangs_at.add("RCPT")
+        settings = Settings(smtp_url=SecretStr(server.url()), smtp_timeout=0.2)
+        transport = transport_of(settings, sender_of(settings))
+        assert transport is not None
+        begun = time.monotonic()
+        with pytest.raises(HandOverFailed, match="did not answer in time"):
+            await transport.send(mail())
+        assert time.monotonic() < begun + 2
 
 
 @pytest.mark.parametrize("place", ["connect", "RCPT", "DATA"])

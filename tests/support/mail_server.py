@@ -56,7 +56,7 @@ class MailServer:
     def drop_all(self) -> None:
         """End every connection without a word."""
         for protocol in list(self._protocols):
-            _abort(protocol)
+            abort(protocol)
 
     # What aiosmtpd asks.
 
@@ -90,13 +90,14 @@ class MailServer:
 
     async def _misbehave(self, place: str, server: SMTP) -> None:
         if place in self.drops_at:
-            _abort(server)
+            abort(server)
             await self.go_on.wait()
         if place in self.hangs_at:
             await self.go_on.wait()
 
 
-def _abort(protocol: Any) -> None:
+def abort(protocol: Any) -> None:
+    """End a connection without a word."""
     if protocol.transport is not None:
         protocol.transport.abort()
 
@@ -109,10 +110,14 @@ def _authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data
 
 @asynccontextmanager
 async def mail_server(
-    *, tls: ssl.SSLContext | None = None, is_tls_at_once: bool = False, needs_sign_in: bool = False
+    given: MailServer | None = None,
+    *,
+    tls: ssl.SSLContext | None = None,
+    is_tls_at_once: bool = False,
+    needs_sign_in: bool = False,
 ) -> AsyncIterator[MailServer]:
     """Run a server; with `tls` it offers STARTTLS, or speaks TLS from the first byte on."""
-    state = MailServer()
+    state = given or MailServer()
 
     class Protocol(SMTP):
         def connection_made(self, transport: Any) -> None:
