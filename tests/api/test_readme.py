@@ -30,8 +30,11 @@ async def demo_admin(api: Api) -> ApiClient:
 async def test_ten_operations_work_as_shown(demo_admin: ApiClient) -> None:
     """One after the other, nothing refused, and each has something to show."""
     assert len(OPERATIONS) == 10
-    answers: list[Any] = [await demo_admin.value(operation) for operation in OPERATIONS]
-    people, preview, rule, simulation, update, learner, enrolled, progress, log, upsert = answers
+    answers: list[Any] = [await demo_admin.run(operation) for operation in OPERATIONS]
+    behind = answers.pop(8)
+    people, preview, rule, simulation, update, learner, bulk, progress, upsert = [
+        value for answer in answers for value in answer.values()
+    ]
 
     assert len(people["nodes"]) == 3
     assert {one["department"]["name"] for one in people["nodes"]} == {"Logistics"}
@@ -54,9 +57,14 @@ async def test_ten_operations_work_as_shown(demo_admin: ApiClient) -> None:
     [forklift] = [one for one in learner["enrollments"]["nodes"] if one["content"]["title"] == "Forklift safety"]
     assert [reason["ruleName"] for reason in forklift["reasons"]] == ["Forklift license"]
 
-    assert "MANAGER" in {reason["source"] for reason in enrolled["enrollment"]["reasons"]}
+    assert bulk["bulkAssignment"]["createdCount"] > 5
+    assert bulk["bulkAssignment"]["failedCount"] == 0
     assert (progress["enrollment"]["status"], progress["enrollment"]["score"]) == ("COMPLETED", 85)
-    assert log["totalCount"] > 5
+    [changed] = progress["changedMandatoryTasks"]
+    assert (changed["target"]["title"], changed["status"]) == ("Information security basics", "COMPLETED")
+    assert changed["recurrence"]["nextDueOn"]
+    assert behind["mandatoryTasks"]["totalCount"] > 0
+    assert behind["contentActions"]["totalCount"] > 5
     assert [one["outcome"] for one in upsert["results"]] == ["CREATED", "UPDATED"]
 
 
