@@ -46,6 +46,11 @@ class Process:
             )
 
     @property
+    def pid(self) -> int:
+        """Its ID in the operating system."""
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         """What it has said so far."""
         return self._log.read_text()

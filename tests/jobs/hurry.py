@@ -19,5 +19,13 @@ def hurry() -> None:
         vars(module)["LEASE"] = timedelta(seconds=2)
     dispatching.RESEND_AFTER = timedelta(seconds=3)
     dispatching.BATCH = 10
-    scheduler.SWEEP = 0.3
+    look_often(0.3)
     reminders.CHUNK = 20
+
+
+def look_often(seconds: float) -> None:
+    """Let a scheduler look for what is due every so many seconds."""
+    scheduler.SWEEP = seconds
+    # Where it also looks when it is nudged.
+    assert scheduler.repeat.__kwdefaults__ == {"seconds": scheduler.POLL}
+    scheduler.repeat.__kwdefaults__["seconds"] = seconds

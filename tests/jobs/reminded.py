@@ -2,8 +2,9 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from domain.content.queries import ContentKey
@@ -24,7 +25,7 @@ from tests.support.catalogue import Connection
 from tests.support.jobs import run_all_jobs
 
 ASSIGNERS = 5
-_BOTH = (ReminderRecipient.LEARNER, ReminderRecipient.ASSIGNER)
+BOTH = (ReminderRecipient.LEARNER, ReminderRecipient.ASSIGNER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +65,12 @@ class RemindedPeople:
 
         What they were told ten days ago has long gone out.
         """
-        self._course_id = (await factories.create_course(self.tenant.id)).id
         then = clock.now() - timedelta(days=10)
         due_on = clock.now().astimezone(ZoneInfo(self.tenant.time_zone)).date() + timedelta(days=1)
-        for number in range(ASSIGNERS):
-            email = f"assigner{number}@acme.example"
-            assigner = await factories.create_person(self.tenant.id, role=Role.ADMIN, email=email)
-            department = await factories.create_place(self.tenant.id)
-            people = await factories.create_learners(self.tenant.id, count // ASSIGNERS)
-            await factories.place_learners(self.tenant.id, department, people)
-            await self.superuser.execute(
-                "UPDATE learner SET email = 'p' || id || '@acme.example', email_key = 'p' || id || '@acme.example'"
-                " WHERE id = ANY ($1::bigint[])",
-                people,
-            )
-            await _bulk_assign(assigner, self._course_id, department.id, then, due_on)
-        await run_all_jobs(self.tenant, lambda: then)
+        reminders = [ReminderInput(days_before_due=1, recipients=BOTH)]
+        self._course_id = await assign_many(
+            self.tenant, self.superuser, count, now=then, due_on=due_on, reminders=reminders
+        )
         await self.superuser.execute("UPDATE email_delivery SET status = 'ACCEPTED', attempted_at = created_at")
         await self.superuser.execute("DELETE FROM notification")
         await self.superuser.execute("UPDATE task_reminder SET scheduled_at = $1", clock.now() + timedelta(days=1))
@@ -126,16 +117,34 @@ class RemindedPeople:
             await perform(self.admin, now, kind, lambda work: deactivate_learner(work, key=learner))
 
 
-async def _bulk_assign(assigner: Principal, course_id: int, department_id: int, now: datetime, due_on: date) -> None:
+async def assign_many(tenant: Tenant, superuser: Connection, count: int, *, now: datetime, **terms: Any) -> int:
+    """Give a course to so many people with addresses, by a few assigners in a bulk each; return the course."""
+    course = await factories.create_course(tenant.id)
+    for number in range(ASSIGNERS):
+        email = f"assigner{number}@acme.example"
+        assigner = await factories.create_person(tenant.id, role=Role.ADMIN, email=email)
+        department = await factories.create_place(tenant.id)
+        people = await factories.create_learners(tenant.id, count // ASSIGNERS)
+        await factories.place_learners(tenant.id, department, people)
+        await superuser.execute(
+            "UPDATE learner SET email = 'p' || id || '@acme.example', email_key = 'p' || id || '@acme.example'"
+            " WHERE id = ANY ($1::bigint[])",
+            people,
+        )
+        await _bulk_assign(assigner, course.id, department.id, now, terms)
+    await run_all_jobs(tenant, lambda: now)
+    course_id: int = course.id
+    return course_id
+
+
+async def _bulk_assign(
+    assigner: Principal, course_id: int, department_id: int, now: datetime, terms: dict[str, Any]
+) -> None:
     await perform(
         assigner,
         now,
         "bulkAssignMandatoryTasks",
         lambda work: bulk_assign_mandatory_tasks(
-            work,
-            target=ContentKey(id=course_id),
-            audience=[AudiencePart(department=department_id)],
-            due_on=due_on,
-            reminders=[ReminderInput(days_before_due=1, recipients=_BOTH)],
+            work, target=ContentKey(id=course_id), audience=[AudiencePart(department=department_id)], **terms
         ),
     )
