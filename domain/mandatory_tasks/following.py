@@ -4,6 +4,7 @@ Each handler gets what a whole transaction has done, and does what follows in a 
 """
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from domain.enrollments.events import ProgressChanged
 from domain.enrollments.models import EnrollmentStatus
@@ -25,7 +26,10 @@ _STAGES = {
 
 
 async def follow_progress(work: UnitOfWork, events: Sequence[ProgressChanged]) -> None:
-    """Let tasks stand where their learners are now. A completed cycle stays so, whatever happens to the content."""
+    """Let tasks stand where their learners are now. A completed cycle stays so, whatever happens to the content.
+
+    Evidence that the content was completed earlier dates the cycle back, so that the order of reports does not matter.
+    """
     places = sorted({(event.learner_id, event.content_id) for event in events})
     standings = {
         record["id"]: (EnrollmentStatus(record["status"]), record["completed_at"])
@@ -45,9 +49,13 @@ async def follow_progress(work: UnitOfWork, events: Sequence[ProgressChanged]) -
         return
     tasks = await lock_tasks(work, standings)
     completions, moved = [], []
-    for task in (one for one in tasks if one.is_open):
+    for task in tasks:
         status, completed_at = standings[task.id]
         stage = _STAGES[status]
+        if not task.is_open:
+            if _dates_back(task, stage, completed_at):
+                completions.append(Completion(task, completed_at or work.now))
+            continue
         if stage is TaskStage.COMPLETED:
             completions.append(Completion(task, completed_at or work.now))
         elif stage != task.stage:
@@ -57,6 +65,13 @@ async def follow_progress(work: UnitOfWork, events: Sequence[ProgressChanged]) -
     await _move(work, moved)
     await complete_tasks(work, completions)
     await touch_tasks(work, [task.id for task in tasks])
+
+
+def _dates_back(task: TaskRow, stage: TaskStage, completed_at: datetime | None) -> bool:
+    # A later attempt is completed later, so what is earlier is about the attempt that completed the cycle.
+    if stage is not TaskStage.COMPLETED or completed_at is None or task.completed_at is None:
+        return False
+    return completed_at < task.completed_at
 
 
 async def _move(work: UnitOfWork, moved: Sequence[tuple[int, TaskStage]]) -> None:

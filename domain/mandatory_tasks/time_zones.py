@@ -4,7 +4,8 @@ Dates stay; what they mean as instants does not. A reminder whose instant thereb
 what was sent stays sent.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from zoneinfo import ZoneInfo
 
 from domain.foundation.background import BACKGROUND_THRESHOLD, Job, create_job
 from domain.foundation.change_feed import ObjectType
@@ -89,11 +90,11 @@ async def _move(work: UnitOfWork, learner_ids: Collection[int]) -> None:
         else None
         for task in tasks
     ]
-    moved = [
-        task
+    moved = {
+        task.id
         for task, at, opens_at in zip(tasks, due, opens, strict=True)
         if (task.due_at, task.next_opens_at) != (at, opens_at)
-    ]
+    }
     await work.sql.execute(
         """
         WITH n AS (
@@ -111,20 +112,27 @@ async def _move(work: UnitOfWork, learner_ids: Collection[int]) -> None:
         opens,
         work.now,
     )
+    await touch_tasks(work, sorted(moved | await _move_reminders(work, zones)))
+
+
+async def _move_reminders(work: UnitOfWork, zones: Mapping[int, ZoneInfo]) -> set[int]:
+    """Work out when the reminders of these tasks go out; return the tasks with another one than before."""
     reminders = await work.sql.fetch(
         """
-        SELECT r.id, r.task_id, r.due_on, s.days_before_due FROM task_reminder r
+        SELECT r.id, r.task_id, r.due_on, r.scheduled_at, s.days_before_due FROM task_reminder r
           JOIN task_reminder_setting s ON s.id = r.setting_id
          WHERE r.tenant_id = $1 AND r.task_id = ANY ($2::bigint[]) AND r.status = 'SCHEDULED'
         """,
         work.tenant_id,
         list(zones),
     )
+    planned = [scheduled_at(row["due_on"], row["days_before_due"], zones[row["task_id"]]) for row in reminders]
+    moved = [(row, at) for row, at in zip(reminders, planned, strict=True) if row["scheduled_at"] != at]
     await work.sql.execute(
         "UPDATE task_reminder r SET scheduled_at = n.at FROM unnest($2::bigint[], $3::timestamptz[]) AS n (id, at)"
         " WHERE r.tenant_id = $1 AND r.id = n.id",
         work.tenant_id,
-        [row["id"] for row in reminders],
-        [scheduled_at(row["due_on"], row["days_before_due"], zones[row["task_id"]]) for row in reminders],
+        [row["id"] for row, _ in moved],
+        [at for _, at in moved],
     )
-    await touch_tasks(work, [task.id for task in moved])
+    return {row["task_id"] for row, _ in moved}

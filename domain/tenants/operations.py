@@ -75,6 +75,9 @@ async def update_tenant(work: UnitOfWork, *, changes: TenantChanges, expected_ve
     """
     require_admin(work)
     wanted = _wanted_settings(changes)
+    if "timeZone" in wanted:
+        # Nobody may give somebody a date by the old zone between its change and the look at who has dates.
+        await lock_rules(work)
     tenant = await lock_tenant(work)
     if expected_version is not None and tenant.edited_version > expected_version:
         raise VersionConflict(current_version=tenant.version)
