@@ -9,7 +9,19 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import uvloop
 
-from bench import assigning, backfill, evaluation, importing, memory, mutation, overview, preview, reevaluation, revoke
+from bench import (
+    assigning,
+    backfill,
+    evaluation,
+    importing,
+    memory,
+    mutation,
+    overview,
+    preview,
+    reevaluation,
+    reminders,
+    revoke,
+)
 from bench.database import Addresses, Connection, database_of_run
 from bench.report import Figure, print_json, print_table
 from bench.size import SIZES, Size
@@ -28,6 +40,7 @@ MEASURES: dict[str, Measure] = {
     "re-evaluation": reevaluation.measure,
     "assigning": assigning.measure,
     "overview": overview.measure,
+    "reminders": reminders.measure,
     "memory": memory.measure,
 }
 

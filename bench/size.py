@@ -25,6 +25,8 @@ class Size:
     #: Learners in the audience of one bulk assignment: everybody in the tenant.
     assigned_learners: int
     overview_tasks: int
+    #: Learners whose reminders are due at the same moment.
+    reminded_learners: int
 
 
 SIZES = {
@@ -42,6 +44,7 @@ SIZES = {
         most_reevaluated_rules=5_000,
         assigned_learners=5_000,
         overview_tasks=20_000,
+        reminded_learners=2_000,
     ),
     "full": Size(
         name="full",
@@ -57,5 +60,6 @@ SIZES = {
         most_reevaluated_rules=5_000,
         assigned_learners=100_000,
         overview_tasks=1_000_000,
+        reminded_learners=60_000,
     ),
 }
