@@ -145,9 +145,9 @@ class TaskAlreadyAssignedError(UserError):
         self, info: Info
     ) -> Annotated["MandatoryTask", strawberry.lazy("gql.mandatory_tasks.types")] | None:
         """Find the task."""
-        from gql.mandatory_tasks.queries import find_task_node
+        from gql.mandatory_tasks.types import MandatoryTask
 
-        return await find_task_node(info, self.task_id)
+        return await MandatoryTask.find(info, self.task_id)
 
 
 #: Types that are reached through the interface only, so the schema has to be told of them.

@@ -55,15 +55,19 @@ _REMINDER = (
 )
 
 
-async def find_reminder(reads: Statements, principal: Principal, reminder_id: int) -> ReminderRow | None:
-    """Return an entry of the ledger of a task that the viewer may see, or None."""
-    return await reads.row(
+async def load_visible_reminders_by_id(
+    reads: Statements, principal: Principal, ids: Sequence[int]
+) -> list[ReminderRow | None]:
+    """Return entries of the ledger, aligned with their IDs, of tasks that the viewer may see."""
+    rows = await reads.rows(
         ReminderRow,
         f"{_REMINDER} JOIN mandatory_task t ON t.id = r.task_id"
-        f" WHERE r.tenant_id = $1 AND r.id = $2 AND {visibility(principal)}",
+        f" WHERE r.tenant_id = $1 AND r.id = ANY ($2::bigint[]) AND {visibility(principal)}",
         principal.tenant_id,
-        reminder_id,
+        list(ids),
     )
+    found = {row.id: row for row in rows}
+    return [found.get(reminder_id) for reminder_id in ids]
 
 
 async def load_reminders_by_cycle(

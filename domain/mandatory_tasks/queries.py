@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain.enrollments.pages import read_pages
 from domain.foundation.access import Principal
@@ -86,28 +86,44 @@ _CYCLE_ORDER = Order((SortKey("c.number", "number"),), is_descending=True)
 def tasks(principal: Principal, source: str = SOURCE) -> Query:
     """Return the query of the tenant's tasks, withdrawn ones too, visible or not."""
     seen = visibility(principal)
-    # A tool sees the scalars of what it has written; others see no note of what they may not look up.
-    note = "t.note" if principal.service_account_id is not None else f"CASE WHEN {seen} THEN t.note END"
     columns = (
         "t.id, t.learner_id, t.target_id, t.assigner_learner_id, t.assigner_service_account_id, t.bulk_assignment_id,"
-        f" {note} AS note, t.every_weeks, t.cycle_number, t.due_on, t.due_at, t.stage, t.completed_at, t.is_suspended,"
+        " t.note, t.every_weeks, t.cycle_number, t.due_on, t.due_at, t.stage, t.completed_at, t.is_suspended,"
         " t.next_due_on, t.next_opens_on, t.withdrawn_at, t.created_at, t.updated_at, t.version,"
         f" e.id AS enrollment_id, {seen} AS is_visible, {changeability(principal)} AS is_changeable"
     )
     return Query(columns, source).where("t.tenant_id = ?", principal.tenant_id)
 
 
-async def find_task(reads: Statements, principal: Principal, task_id: int) -> TaskView | None:
-    """Return a task that the viewer may see, also a withdrawn one, or None."""
-    query = tasks(principal).where("t.id = ?", task_id).where(visibility(principal))
-    return await reads.row(TaskView, query.text, *query.args)
-
-
 async def load_tasks_by_id(reads: Statements, principal: Principal, ids: Sequence[int]) -> list[TaskView | None]:
-    """Return tasks that are reached from something visible or were just changed, with their own fields."""
+    """Return tasks that are reached from something visible, in short form where they cannot be looked up themselves."""
     query = tasks(principal).where("t.id = ANY (?::bigint[])", list(ids))
-    rows = {row.id: row for row in await reads.rows(TaskView, query.text, *query.args)}
+    rows = {row.id: _shown(row, principal) for row in await reads.rows(TaskView, query.text, *query.args)}
     return [rows.get(task_id) for task_id in ids]
+
+
+async def load_visible_tasks_by_id(
+    reads: Statements, principal: Principal, ids: Sequence[int]
+) -> list[TaskView | None]:
+    """Return tasks that the viewer may look up, also withdrawn ones, aligned with their IDs."""
+    rows = await load_tasks_by_id(reads, principal, ids)
+    return [row if row is not None and row.is_visible else None for row in rows]
+
+
+async def load_changed_tasks_by_id(
+    reads: Statements, principal: Principal, ids: Sequence[int]
+) -> list[TaskView | None]:
+    """Return tasks that a change of the account has touched: a tool sees its work, people what they may look up."""
+    if principal.is_person:
+        return await load_visible_tasks_by_id(reads, principal, ids)
+    return await load_tasks_by_id(reads, principal, ids)
+
+
+def _shown(row: TaskView, principal: Principal) -> TaskView:
+    """Return a task as it is seen from elsewhere; that it is withdrawn is told, or it would seem to be in force."""
+    if row.is_visible or not principal.is_person:
+        return row
+    return replace(row, note=None, every_weeks=None, completed_at=None, next_due_on=None, next_opens_on=None)
 
 
 async def load_open_tasks_by_enrollment(

@@ -83,8 +83,7 @@ class RecordCourseProgressPayload(RuleOutcomePayload):
     @strawberry.field(description="Mandatory tasks whose status changed.")
     async def changed_mandatory_tasks(self, info: Info) -> list[MandatoryTask]:
         """Load the tasks."""
-        loaded = [await MandatoryTask.load(info, key) for key in (self.done.changed_task_ids if self.done else ())]
-        return [task for task in loaded if task is not None]
+        return await MandatoryTask.load_changed(info, self.done.changed_task_ids if self.done else ())
 
 
 @strawberry.type(description="Outcome of one report.")

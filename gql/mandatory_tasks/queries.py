@@ -2,8 +2,7 @@
 
 import strawberry
 
-from domain.mandatory_tasks.ledger import find_reminder
-from domain.mandatory_tasks.queries import find_task
+from domain.mandatory_tasks.ledger import load_visible_reminders_by_id
 from domain.mandatory_tasks.rights import require_reading_role
 from gql import ids
 from gql.arguments import ObjectId
@@ -12,18 +11,12 @@ from gql.mandatory_tasks.reminder_types import TaskReminder
 from gql.mandatory_tasks.types import MandatoryTask
 
 
-async def find_task_node(info: Info, key: int) -> MandatoryTask | None:
-    """Return a task that the viewer may see."""
-    row = await find_task(info.context.reads, info.context.principal, key)
-    return None if row is None else MandatoryTask.from_row(row)
-
-
 async def _find_reminder(info: Info, key: int) -> TaskReminder | None:
-    row = await find_reminder(info.context.reads, info.context.principal, key)
+    row = await info.context.load(load_visible_reminders_by_id, key)
     return None if row is None else TaskReminder.from_row(row)
 
 
-NODES = {ids.MANDATORY_TASK: find_task_node, ids.REMINDER: _find_reminder}
+NODES = {ids.MANDATORY_TASK: MandatoryTask.find, ids.REMINDER: _find_reminder}
 
 
 @strawberry.type
@@ -35,4 +28,4 @@ class MandatoryTasksQuery:
         """Find a task."""
         require_reading_role(info.context.principal)
         key = ids.find_own_key(ids.MANDATORY_TASK, id)
-        return None if key is None else await find_task_node(info, key)
+        return None if key is None else await MandatoryTask.find(info, key)

@@ -1,5 +1,7 @@
 """Mandatory tasks as the API shows them. What time makes of a task is worked out at the instant of the operation."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -12,16 +14,18 @@ from domain.mandatory_tasks.queries import (
     CycleRow,
     CyclesOfTask,
     TaskView,
+    load_changed_tasks_by_id,
     load_cycles_of_tasks,
     load_open_tasks_by_enrollment,
     load_required_courses_by_task,
     load_tasks_by_id,
+    load_visible_tasks_by_id,
 )
 from domain.mandatory_tasks.status import TaskStatus
 from domain.mandatory_tasks.task_rows import status_of
 from gql.actors import load_actor
 from gql.arguments import After, First
-from gql.content.types import Course, LearningContent, load_content
+from gql.content.types import Course, LearningContent, load_content, load_contents
 from gql.context import Info
 from gql.ids import MANDATORY_TASK, encode
 from gql.interfaces import Actor, Node
@@ -148,6 +152,18 @@ class MandatoryTask(Node):
         row = await info.context.load(load_tasks_by_id, key)
         return None if row is None else cls.from_row(row)
 
+    @classmethod
+    async def find(cls, info: Info, key: int) -> Self | None:
+        """Return a task that the viewer may look up."""
+        row = await info.context.load(load_visible_tasks_by_id, key)
+        return None if row is None else cls.from_row(row)
+
+    @classmethod
+    async def load_changed(cls, info: Info, keys: Sequence[int]) -> list[Self]:
+        """Return what the viewer may see of the tasks that a change has touched, in order."""
+        rows = await asyncio.gather(*(info.context.load(load_changed_tasks_by_id, key) for key in keys))
+        return [cls.from_row(row) for row in rows if row is not None]
+
     @strawberry.field(description="Course or learning path to complete.")
     async def target(self, info: Info) -> LearningContent:
         """Load the target."""
@@ -189,9 +205,10 @@ class MandatoryTask(Node):
         """Load the mandatory courses of the target."""
         if not self.row.is_visible:
             return []
+        rows = await info.context.load(load_required_courses_by_task, self.row.id)
+        contents = await load_contents(info, [row.course_id for row in rows])
         courses = []
-        for row in await info.context.load(load_required_courses_by_task, self.row.id):
-            course = await load_content(info, row.course_id)
+        for row, course in zip(rows, contents, strict=True):
             assert isinstance(course, Course)
             courses.append(RequiredCourse(course=course, status=EnrollmentStatus(row.status)))
         return courses

@@ -12,9 +12,12 @@ from domain.people.models import Place, PlaceKind
 from domain.tenants.models import Tenant
 from tests.api.mandatory_tasks.bulk import Training
 from tests.api.mandatory_tasks.tasks import WITHDRAW, assign
+from tests.scenarios.conftest import assigning, company
 from tests.support import factories
 from tests.support.api import Api, ApiClient
 from tests.support.company import DEACTIVATE, REPORT, key_of, learner_id
+
+__all__ = ["assigning", "company"]
 
 #: Anna's task for Fire is overdue then.
 LATER = datetime(2026, 3, 11, 9, tzinfo=UTC)
