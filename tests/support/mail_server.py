@@ -98,7 +98,8 @@ class MailServer:
 
 def abort(protocol: Any) -> None:
     """End a connection without a word."""
-    if protocol.transport is not None:
+    # One that is closing already may have nothing left to abort, which an encrypted one of Python 3.11.2 stumbles over.
+    if protocol.transport is not None and not protocol.transport.is_closing():
         protocol.transport.abort()
 
 
