@@ -10,6 +10,7 @@ from domain.foundation.database import Statements
 from domain.foundation.errors import Forbidden
 from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, read_page
 from domain.mandatory_tasks.bulk_outcomes import RESULT_COLUMNS, RESULT_ORDER, BulkResultRow
+from domain.mandatory_tasks.rights import bulk_visibility
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +51,11 @@ _RESULTS = (
 )
 
 
-def _visibility(principal: Principal) -> str:
-    """Return the SQL condition for the rows of `bulk_assignment b` that the viewer may look up."""
-    if principal.sees_all:
-        return "true"
-    if not principal.is_trainer:
-        return "false"
-    return f"coalesce(b.created_by_learner_id = {principal.learner_id or 0:d}, false)"
-
-
 def _bulk_assignments(principal: Principal) -> Query:
     columns = (
         "b.id, b.target_id, b.due_on, b.job_id, coalesce((j.progress ->> 'created')::int, 0) AS created_count,"
         " coalesce((j.progress ->> 'skipped')::int, 0) AS skipped_count, j.failed_count, b.created_by_learner_id,"
-        f" b.created_by_service_account_id, b.created_at, {_visibility(principal)} AS is_visible"
+        f" b.created_by_service_account_id, b.created_at, {bulk_visibility(principal)} AS is_visible"
     )
     return Query(columns, _SOURCE).where("b.tenant_id = ?", principal.tenant_id)
 
@@ -77,7 +69,7 @@ async def list_bulk_assignments(
     """
     if not principal.sees_all and not principal.is_trainer:
         raise Forbidden
-    query = _bulk_assignments(principal).where(_visibility(principal))
+    query = _bulk_assignments(principal).where(bulk_visibility(principal))
     return await read_page(reads, BulkAssignmentRow, query, _NEWEST_FIRST, request)
 
 

@@ -60,3 +60,15 @@ async def trained_targets(sql: Statements, principal: Principal) -> list[int]:
         f"SELECT c.id FROM content c WHERE c.tenant_id = $1 AND {trained_by(principal)}", principal.tenant_id
     )
     return targets
+
+
+def bulk_visibility(principal: Principal, bulk_assignment: str = "b") -> str:
+    """Return the SQL condition for the rows of `bulk_assignment`, named so, that the viewer may look up.
+
+    Trainers see those that they have started.
+    """
+    if principal.sees_all:
+        return "true"
+    if not principal.is_trainer:
+        return "false"
+    return f"coalesce({bulk_assignment}.created_by_learner_id = {principal.learner_id or 0:d}, false)"
