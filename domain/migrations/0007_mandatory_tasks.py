@@ -96,6 +96,23 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
     AND (d.leased_until IS NULL OR d.leased_until < at)
     AND (d.dispatched_at IS NULL OR d.dispatched_at < dispatched_before)
   ORDER BY d.next_attempt_at, d.id LIMIT 2000';
+-- Bulk assignments fill tables that the planner has to know of, too.
+CREATE OR REPLACE FUNCTION refresh_statistics() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+DECLARE outdated text;
+BEGIN
+  -- Only what has grown by half since somebody looked, as looking takes a tenth of a second for each table.
+  SELECT string_agg(quote_ident(relname), ', ') INTO outdated FROM pg_class
+   WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+     AND relname IN ('learner', 'learner_ref', 'learner_place', 'enrollment', 'enrollment_reason', 'content_action',
+                     'rule', 'rule_atom', 'rule_target', 'rule_member', 'mandatory_task', 'task_cycle',
+                     'task_reminder_setting', 'task_reminder', 'bulk_assignment_learner', 'notification',
+                     'email_delivery')
+     AND pg_relation_size(oid) / current_setting('block_size')::int > 1.5 * greatest(relpages, 0);
+  IF outdated IS NOT NULL THEN
+    EXECUTE 'ANALYZE (SKIP_LOCKED) ' || outdated;
+  END IF;
+END $$;
 CREATE FUNCTION find_calendar(wanted_learner bigint, wanted_key uuid) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
 'SELECT l.tenant_id FROM learner l WHERE l.id = wanted_learner AND l.calendar_key = wanted_key AND l.is_active';
