@@ -12,12 +12,13 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 import domain.reactions  # noqa: F401  Changes need the table of reactions.
 from domain.foundation import clock as business_time
 from domain.foundation import nudge
 from domain.foundation.database import connected
+from domain.foundation.feed_reader import FeedReaders
 from domain.foundation.settings import BadSettings, Settings
 from domain.foundation.settings import settings as process_settings
 from gql.calendar_feed import CalendarFeed
@@ -36,6 +37,8 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     settings = settings or process_settings()
     settings.require_proper_secret()
 
+    feeds = FeedReaders(settings.redis_url.get_secret_value())
+
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with connected(
@@ -44,9 +47,11 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
             pool_size=settings.database_pool_size,
         ):
             nudge.start(settings.redis_url.get_secret_value())
+            feeds.start()
             try:
                 yield
             finally:
+                await feeds.stop()
                 await nudge.stop()
 
     middleware = []
@@ -61,9 +66,11 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
             )
         )
     exports = Exports(schema(), settings, clock)
-    return Starlette(
+    endpoint = GraphQLEndpoint(schema(), settings, clock, feeds)
+    app = Starlette(
         routes=[
-            Route("/graphql", GraphQLEndpoint(schema(), settings, clock)),
+            Route("/graphql", endpoint),
+            WebSocketRoute("/graphql", endpoint),
             *(Route(f"/export/{report.name}", exports.route(report)) for report in (CONTENT_ACTIONS, MANDATORY_TASKS)),
             Route("/calendar/{secret}.ics", CalendarFeed(settings, clock), methods=["GET"]),
             Route("/healthz", healthz),
@@ -72,6 +79,8 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
         middleware=middleware,
         lifespan=lifespan,
     )
+    app.state.feeds = feeds
+    return app
 
 
 async def healthz(request: Request) -> Response:
