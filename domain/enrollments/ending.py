@@ -46,10 +46,10 @@ _END = """
 WITH chosen AS MATERIALIZED ({selection}),
 selected AS MATERIALIZED (
   SELECT s.* FROM chosen s JOIN enrollment_reason r ON r.id = s.reason_id WHERE $6 OR NOT {is_bound}),
--- Places that would have ended if no open task needed them.
+-- Places that a rule would have ended if no open task needed them. (What a path gives up, no rule ends.)
 retained AS MATERIALIZED (
   SELECT s.enrollment_id, min(s.rule_id) AS rule_id FROM chosen s
-   WHERE NOT $6
+   WHERE NOT $6 AND s.rule_id IS NOT NULL
      AND EXISTS (SELECT 1 FROM enrollment_reason r
                   WHERE r.enrollment_id = s.enrollment_id AND r.until_at IS NULL AND {is_bound})
      AND NOT EXISTS (SELECT 1 FROM enrollment_reason r
