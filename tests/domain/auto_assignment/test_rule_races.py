@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -119,5 +120,33 @@ async def test_content_is_added_while_people_wait_for_their_evaluation(company: 
         "SELECT c.title, count(*) FROM content_action a JOIN content c ON c.id = a.content_id GROUP BY 1 ORDER BY 1"
     )
     assert counts == [("One", fitting), ("Other", fitting)]
+    jobs = await company.fetch("SELECT processed_count, total_count FROM background_job WHERE id = $1", job_id)
+    assert jobs == [(fitting, fitting)]
+
+
+@pytest.mark.parametrize("when_unmet", UnmetPolicy)
+@pytest.mark.parametrize("fitting", [3, 120])
+async def test_a_rule_is_backfilled_while_people_wait_who_meet_it_again(
+    company: Company, fitting: int, when_unmet: UnmetPolicy
+) -> None:
+    """They enter again, whether evaluation or backfill comes first: it is no matter that they had been enrolled."""
+    course = await factories.create_course(company.tenant.id)
+    rule_id = (await company.rule(ref_is(1, "Sales"), gives=[course], when_unmet=when_unmet)).rule_id
+    for value in ("Sales", "Service", "Sales"):
+        await run_all_jobs(company.tenant, lambda: company.now)
+        rows = [
+            LearnerChanges(external_id=str(n), name="N", ref_values=[RefChange(1 if n < fitting else 2, value)])
+            for n in range(120)
+        ]
+        await company.do(partial(bulk_upsert_learners, rows=rows))
+    job_id = (await company.do(lambda work: backfill_rule(work, rule_id=rule_id))).result
+    await run_job(company.tenant.id, job_id, CHUNKS, lambda: company.now)
+    await run_all_jobs(company.tenant, lambda: company.now)
+    assert await company.fetch(
+        "SELECT count(*), count(DISTINCT learner_id) FROM content_action WHERE action = 'ENROLLED'"
+    ) == [(2 * fitting, fitting)]
+    assert await company.fetch(
+        "SELECT count(*), bool_or(is_permanent) FROM enrollment_reason WHERE until_at IS NULL"
+    ) == [(fitting, False)]
     jobs = await company.fetch("SELECT processed_count, total_count FROM background_job WHERE id = $1", job_id)
     assert jobs == [(fitting, fitting)]
