@@ -319,6 +319,25 @@ async def test_a_cancelled_backfill_leaves_the_rest_as_members_who_were_not_enro
     assert row[0] == 150
 
 
+async def test_a_backfill_of_added_content_that_goes_on_leaves_the_preparation_of_the_rule_alone(
+    company: Company,
+) -> None:
+    """Who met the rule before it was created without backfill gets what the edit added, and nothing else."""
+    first, added = [await factories.create_course(company.tenant.id) for _ in range(2)]
+    people = await factories.create_learners(company.tenant.id, 120, refs={1: "Sales"})
+    rule = await company.rule(ref_is(1, "Sales"), gives=[first], backfills=False)
+    job_id = (await _edit(company, rule.rule_id, add_contents=[ContentKey(id=added.id)])).backfill_id
+    assert job_id is not None
+    await company.do(lambda work: cancel_job(work, job_id=job_id))
+    await company.do(lambda work: resume_job(work, job_id=job_id))
+    await _run(company, job_id)
+    await _run(company, rule.preparation_id)
+    assert (await _enrolled(company, first), await _enrolled(company, added)) == (0, 120)
+    assert await company.members_of(rule.rule_id) == set(people)
+    assert await _status(company, rule.preparation_id) == ("SUCCEEDED", 0, 0)
+    assert await company.fetch("SELECT state FROM rule") == [("ACTIVE",)]
+
+
 async def test_switching_off_unenrolls_nobody_and_switching_on_reconciles(company: Company) -> None:
     """Off: nothing runs. On: who came to meet the rule enters, who no longer does leaves."""
     course = await factories.create_course(company.tenant.id, title="Security")
