@@ -94,6 +94,27 @@ async def test_deleting_a_rule_with_its_access_retains_too(
     assert await company.log(other, actions=actions) == ["UNENROLLED A AUTO_UNENROLLMENT R"]
 
 
+@pytest.mark.parametrize("way", ["UNENROLL", "RELEASE", "revoked"])
+async def test_a_target_that_is_also_in_a_path_of_the_rule_is_retained(
+    company: Company, assigning: Assigning, course: Content, way: str
+) -> None:
+    """The "path" reason ends with the path, so that nothing but the task holds the course."""
+    person = await company.person("Pia", {1: "x"})
+    path = await company.path("P", course)
+    when_unmet = "KEEP" if way == "revoked" else way
+    rule = await company.rule("R", ref_is(1, "x"), gives=[course, path], when_unmet=when_unmet)
+    await assigning.assign(person, course, DUE)
+    if way == "revoked":
+        await company.delete(rule, revokes=True)
+    else:
+        await company.set_ref(person, 1, "y")
+    assert await company.reasons(person) == {"A": ["MANDATORY_TASK"]}
+    assert sorted(await company.log(person, actions=["RETAINED", "UNENROLLED"])) == [
+        "RETAINED A AUTO_UNENROLLMENT R",
+        "UNENROLLED P AUTO_UNENROLLMENT R",
+    ]
+
+
 async def test_a_path_that_gives_up_a_course_retains_nothing(
     company: Company, assigning: Assigning, course: Content
 ) -> None:
