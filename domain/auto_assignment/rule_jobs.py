@@ -34,12 +34,17 @@ async def cancel_jobs_of_rule(work: UnitOfWork, rule_id: int, *kinds: JobKind, b
 
 
 async def lay_down_the_rest(work: UnitOfWork, events: Sequence[JobCancelled]) -> None:
-    """After a cancelled backfill, let the rest count as members who were not enrolled (spec 3.10)."""
-    rule_ids = {event.subject_id for event in events if event.kind == JobKind.RULE_BACKFILL}
+    """After a cancelled backfill, let the rest count as members who were not enrolled (spec 3.10).
+
+    Of a rule that was in force before, they are members: whoever is none has yet to enter by their evaluation.
+    """
+    job_ids = [event.job_id for event in events if event.kind == JobKind.RULE_BACKFILL]
     for rule in await work.sql.fetch(
-        "SELECT id, name FROM rule WHERE tenant_id = $1 AND id = ANY ($2::bigint[]) AND state = 'ACTIVE' ORDER BY id",
+        "SELECT DISTINCT r.id, r.name FROM background_job j JOIN rule r ON r.id = j.subject_id"
+        " WHERE j.tenant_id = $1 AND j.id = ANY ($2::bigint[]) AND r.tenant_id = $1 AND r.state = 'ACTIVE'"
+        "   AND NOT coalesce((j.progress ->> 'was_in_force')::boolean, false) ORDER BY r.id",
         work.tenant_id,
-        list(rule_ids),
+        job_ids,
     ):
         await begin_preparation(work, rule["id"], rule["name"])
 

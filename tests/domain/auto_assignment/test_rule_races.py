@@ -16,6 +16,7 @@ from domain.auto_assignment.rule_editing import RuleChanges, duplicate_rule, upd
 from domain.content.queries import ContentKey
 from domain.foundation.background import run_job
 from domain.foundation.errors import NotFound
+from domain.foundation.job_control import cancel_job
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.learner_changes import LearnerChanges, RefChange
 from domain.people.models import PlaceKind
@@ -150,3 +151,27 @@ async def test_a_rule_is_backfilled_while_people_wait_who_meet_it_again(
     ) == [(fitting, False)]
     jobs = await company.fetch("SELECT processed_count, total_count FROM background_job WHERE id = $1", job_id)
     assert jobs == [(fitting, fitting)]
+
+
+async def test_a_backfill_is_cancelled_while_people_wait_who_newly_meet_the_rule(company: Company) -> None:
+    """They are none of those whom it leaves as members who were not enrolled: their evaluation enrolls them."""
+    one, other = [await factories.create_course(company.tenant.id, title=title) for title in ("One", "Other")]
+    await factories.create_learners(company.tenant.id, 120, refs={1: "Sales"})
+    saved = await company.rule(ref_is(1, "Sales"), gives=[one])
+    await run_all_jobs(company.tenant, lambda: company.now)
+    rows = [LearnerChanges(external_id=str(n), name="N", ref_values=[RefChange(1, "Sales")]) for n in range(120)]
+    await company.do(partial(bulk_upsert_learners, rows=rows))
+    added = RuleChanges(add_contents=[ContentKey(id=other.id)])
+    job_id = (
+        await company.do(
+            lambda work: update_rule(
+                work, rule_id=saved.rule_id, changes=added, expected_version=None, backfills_existing_learners=True
+            )
+        )
+    ).result.backfill_id
+    await company.do(lambda work: cancel_job(work, job_id=job_id))
+    await run_all_jobs(company.tenant, lambda: company.now)
+    counts = await company.fetch(
+        "SELECT c.title, count(*) FROM content_action a JOIN content c ON c.id = a.content_id GROUP BY 1 ORDER BY 1"
+    )
+    assert counts == [("One", 240), ("Other", 120)]
