@@ -10,17 +10,14 @@ from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import UnitOfWork
 
 
-async def cancel_jobs_of_rule(work: UnitOfWork, rule_id: int, *kinds: JobKind, begun_after: int = 0) -> None:
-    """End the running jobs of a rule, of these kinds or all, as their work has no meaning any more.
-
-    `begun_after` spares those that are older than a job.
-    """
+async def cancel_jobs_of_rule(work: UnitOfWork, rule_id: int, *kinds: JobKind) -> None:
+    """End the running jobs of a rule, of these kinds or all, as their work has no meaning any more."""
     await work.sql.execute(
         """
         WITH cancelled AS (
           UPDATE background_job SET status = 'CANCELLED', finished_at = $2, leased_until = NULL, version = version + 1
            WHERE tenant_id = $1 AND subject_type = 'RULE' AND subject_id = $3 AND status IN ('QUEUED', 'RUNNING')
-             AND kind = ANY ($4::text[]) AND id > $5
+             AND kind = ANY ($4::text[])
           RETURNING id, version)
         INSERT INTO change_pending (tenant_id, object_type, object_id, version, at)
         SELECT $1, 'JOB', id, version, $2::timestamptz FROM cancelled
@@ -29,8 +26,11 @@ async def cancel_jobs_of_rule(work: UnitOfWork, rule_id: int, *kinds: JobKind, b
         work.now,
         rule_id,
         [kind.value for kind in kinds or (JobKind.RULE_BACKFILL, JobKind.RULE_PREPARATION)],
-        begun_after,
     )
+
+
+#: Whether a backfill, `j`, is what makes members of those who meet its rule.
+_LEAVES_A_REST = "NOT coalesce((j.progress ->> 'was_in_force')::boolean, false)"
 
 
 async def lay_down_the_rest(work: UnitOfWork, events: Sequence[JobCancelled]) -> None:
@@ -42,7 +42,7 @@ async def lay_down_the_rest(work: UnitOfWork, events: Sequence[JobCancelled]) ->
     for rule in await work.sql.fetch(
         "SELECT DISTINCT r.id, r.name FROM background_job j JOIN rule r ON r.id = j.subject_id"
         " WHERE j.tenant_id = $1 AND j.id = ANY ($2::bigint[]) AND r.tenant_id = $1 AND r.state = 'ACTIVE'"
-        "   AND NOT coalesce((j.progress ->> 'was_in_force')::boolean, false) ORDER BY r.id",
+        f"   AND {_LEAVES_A_REST} ORDER BY r.id",
         work.tenant_id,
         job_ids,
     ):
@@ -55,9 +55,12 @@ async def resume_rule_work(work: UnitOfWork, events: Sequence[JobResumed]) -> No
         if event.kind != JobKind.RULE_BACKFILL or event.subject_id is None:
             continue
         await require_feature(work.sql, work.tenant_id)
-        # One that is older lays down who met the rule before all that this backfill is for.
-        await cancel_jobs_of_rule(work, event.subject_id, JobKind.RULE_PREPARATION, begun_after=event.job_id)
-        if not await _is_prepared_by_job(work, event.subject_id):
+        if await work.sql.value(
+            f"SELECT {_LEAVES_A_REST} FROM background_job j WHERE j.tenant_id = $1 AND j.id = $2",
+            work.tenant_id,
+            event.job_id,
+        ):
+            await cancel_jobs_of_rule(work, event.subject_id, JobKind.RULE_PREPARATION)
             await set_state(work, event.subject_id, RuleState.ACTIVE)
         # Whoever was laid down behind the place where it ended is to be enrolled too: it begins anew.
         await work.sql.execute(
@@ -65,15 +68,3 @@ async def resume_rule_work(work: UnitOfWork, events: Sequence[JobResumed]) -> No
             work.tenant_id,
             event.job_id,
         )
-
-
-async def _is_prepared_by_job(work: UnitOfWork, rule_id: int) -> bool:
-    return bool(
-        await work.sql.value(
-            "SELECT EXISTS (SELECT 1 FROM background_job WHERE tenant_id = $1 AND subject_type = 'RULE'"
-            " AND subject_id = $2 AND kind = $3 AND status IN ('QUEUED', 'RUNNING'))",
-            work.tenant_id,
-            rule_id,
-            JobKind.RULE_PREPARATION.value,
-        )
-    )
