@@ -1,6 +1,7 @@
 """Status and progress of learning paths, worked out from the learner's courses.
 
-A path moves up with its mandatory courses and never down by them: a completion stays, and so does a beginning.
+A path moves up with its mandatory courses and never down by them: a completion stays, and so does a beginning. Later
+evidence that the course which dates a completion was completed earlier dates the path back with it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,13 +16,13 @@ from domain.foundation.unit_of_work import UnitOfWork
 _REFRESH = """
 WITH wanted AS (
   SELECT DISTINCT ON (learner_id, path_id) *
-    FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $6::bigint[], $7::text[])
-         AS pair (learner_id, path_id, occurred_at, rule_id, rule_name)
+    FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $6::bigint[], $7::text[], $11::timestamptz[])
+         AS pair (learner_id, path_id, occurred_at, rule_id, rule_name, dated_back_from)
    ORDER BY learner_id, path_id, rule_id),
 held AS MATERIALIZED (
   SELECT e.id, e.learner_id, e.content_id AS path_id, e.status, e.fact_status, e.progress_percent, e.completed_at,
          w.occurred_at,
-         w.rule_id, w.rule_name
+         w.rule_id, w.rule_name, w.dated_back_from
     FROM wanted w
     JOIN enrollment e ON e.tenant_id = $1 AND e.learner_id = w.learner_id AND e.content_id = w.path_id
                      AND e.is_active),
@@ -43,6 +44,8 @@ judged AS (
 dated AS (
   SELECT j.*, CASE WHEN next_status = 'COMPLETED' THEN 100 ELSE courses_percent END AS next_percent,
          CASE WHEN next_status <> 'COMPLETED' THEN NULL
+              -- The course that dated the completion was completed earlier, as is known now.
+              WHEN is_completed AND completed_at = dated_back_from THEN courses_completed_at
               WHEN status = 'COMPLETED' THEN completed_at
               ELSE courses_completed_at END AS next_completed_at
     FROM judged j),
@@ -88,16 +91,17 @@ async def refresh_path_status(
     writes_facts: bool,
     occurred_at: Mapping[tuple[int, int], datetime] | None = None,
     rules: Mapping[tuple[int, int], tuple[int | None, str | None]] | None = None,
+    dated_back_from: Mapping[tuple[int, int], datetime] | None = None,
 ) -> None:
     """Bring active path enrollments, given as (learner, path), up to the state of their mandatory courses.
 
     The learners have to be locked. With `writes_facts` (whatever others than rules do) the status fact becomes the
-    status after it, and rules hear of it. By pair, `occurred_at` dates a beginning (now by default) and `rules` gives
-    ID and name of the rule for the log.
+    status after it, and rules hear of it. By pair, `occurred_at` dates a beginning (now by default), `rules` gives
+    ID and name of the rule for the log, and `dated_back_from` is the latest date that a course had which is dated back.
     """
     if not pairs:
         return
-    dates, causes = occurred_at or {}, rules or {}
+    dates, causes, dated_back = occurred_at or {}, rules or {}, dated_back_from or {}
     records = await work.sql.fetch(
         _REFRESH,
         work.tenant_id,
@@ -110,6 +114,7 @@ async def refresh_path_status(
         work.principal.learner_id,
         work.principal.service_account_id,
         work.now,
+        [dated_back.get(pair) for pair in pairs],
     )
     record_status_facts(work, [StatusFactChange(one[0], one[1], one["before"], one["after"]) for one in records])
     for one in records:

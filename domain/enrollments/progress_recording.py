@@ -206,10 +206,14 @@ async def _write_log(work: UnitOfWork, entries: Sequence[LogEntry]) -> None:
 
 
 async def _refresh_paths(work: UnitOfWork, changed: Mapping[Place, AttemptChange]) -> None:
-    """Let every active path with a changed course follow; it begins when the first of its courses did."""
+    """Let every active path with a changed course follow; it begins when the first of its courses did.
+
+    Where courses turn out to have been completed earlier, a path that had its date from the latest of them did so too.
+    """
     if not changed:
         return
     began_at: dict[Place, datetime] = {}
+    dated_back_from: dict[Place, datetime] = {}
     for record in await work.sql.fetch(
         """
         SELECT e.learner_id, e.content_id AS path_id, i.course_id
@@ -223,7 +227,13 @@ async def _refresh_paths(work: UnitOfWork, changed: Mapping[Place, AttemptChange
         [learner_id for learner_id, _ in changed],
         [course_id for _, course_id in changed],
     ):
-        began = changed[(record["learner_id"], record["course_id"])].reported_at or work.now
+        change = changed[(record["learner_id"], record["course_id"])]
+        began = change.reported_at or work.now
         path = (record["learner_id"], record["path_id"])
         began_at[path] = min(began_at.get(path, began), began)
-    await refresh_path_status(work, list(began_at), writes_facts=True, occurred_at=began_at)
+        completed_at = change.before.completed_at
+        if completed_at is not None and completed_at != change.after.completed_at:
+            dated_back_from[path] = max(dated_back_from.get(path, completed_at), completed_at)
+    await refresh_path_status(
+        work, list(began_at), writes_facts=True, occurred_at=began_at, dated_back_from=dated_back_from
+    )

@@ -117,7 +117,8 @@ async def assign_waiting(work: UnitOfWork, bulk: Bulk, learner_ids: Sequence[int
         work,
         bulk.target_id,
         bulk.terms,
-        [NewTask(person, local_date(bulk.created_at, person.zone)) for person in people.values()],
+        # Nobody's date was earlier than that day; whoever has moved since may be a day ahead.
+        [NewTask(person, min(local_date(bulk.created_at, person.zone), bulk.due_on)) for person in people.values()],
         bulk_assignment_id=bulk.id,
     )
     await work.sql.execute(

@@ -1,6 +1,6 @@
 """Bulk assignments of 100 people and more: a job that judges everybody afresh, with what was fixed beforehand."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -84,6 +84,20 @@ async def test_audience_and_earliest_dates_are_those_of_the_confirmation(
     # Days from the confirmation, when it was 23:00 of the same day on the other side of the world.
     assert {(row["first_lead_days"], row["opened_on"].isoformat()) for row in tasks} == {(3, "2026-03-02")}
     assert {row["due_at"].isoformat() for row in tasks} == {"2026-03-05T23:00:00+00:00", "2026-03-05T10:00:00+00:00"}
+
+
+async def test_no_cycle_opens_after_it_is_due(training: Training, superuser: Connection) -> None:
+    """Due today as it was confirmed, it was tomorrow already where somebody has moved to meanwhile."""
+    await training.client.run(UPDATE_TENANT, input={"changes": {"minimumLeadDays": 0}})
+    place, learner_ids = await training.crowd(100)
+    training.api.now = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    await training.assign(members(place), dueOn="2026-03-02", repeatEveryWeeks=1)
+    await training.client.run(UPDATE, input=learner(learner_ids[0]) | {"changes": {"timeZone": "Pacific/Kiritimati"}})
+    await training.run_jobs()
+    cycles = await superuser.fetch(
+        "SELECT DISTINCT t.first_lead_days, c.opened_on FROM mandatory_task t JOIN task_cycle c ON c.task_id = t.id"
+    )
+    assert [(row["first_lead_days"], row["opened_on"].isoformat()) for row in cycles] == [(0, "2026-03-02")]
 
 
 async def test_a_cancelled_job_keeps_what_it_has_done_and_goes_on_when_resumed(
