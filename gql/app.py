@@ -23,6 +23,7 @@ from domain.foundation.settings import settings as process_settings
 from gql.calendar_feed import CalendarFeed
 from gql.exports import Exports
 from gql.http import GraphQLEndpoint
+from gql.jwks import key_set
 from gql.log_report import CONTENT_ACTIONS
 from gql.readiness import find_obstacle
 from gql.schema import schema
@@ -34,7 +35,7 @@ __all__ = ["BadSettings", "create_app"]
 def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime] = business_time.now) -> Starlette:
     """Return the application; its lifespan opens and closes the connections of the process."""
     settings = settings or process_settings()
-    settings.require_proper_secret()
+    settings.require_trusted_tokens()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -45,7 +46,8 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
         ):
             nudge.start(settings.redis_url.get_secret_value())
             try:
-                yield
+                async with key_set(settings.jwks_url).kept_fresh() if settings.jwks_url else contextlib.nullcontext():
+                    yield
             finally:
                 await nudge.stop()
 

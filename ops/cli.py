@@ -181,6 +181,7 @@ def token(
     from ops.accounts import Person, make_token
 
     settings = command_settings(data)
+    settings.require_proper_secret()
 
     async def run() -> str:
         async with database_of(settings):

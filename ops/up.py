@@ -101,6 +101,8 @@ def _servers(directory: DataDirectory, port: int) -> Iterator[_Servers]:
             "DATABASE_URL": database_url,
             "OWNER_DATABASE_URL": owner_url,
             "REDIS_URL": redis_url,
+            # Where it is set, tokens are made elsewhere.
+            "JWKS_URL": given.jwks_url or "",
             "SECRET_KEY": given.secret_key.get_secret_value() or secrets.secret_key,
             "PUBLIC_URL": given.public_url if "public_url" in given.model_fields_set else f"http://{HOST}:{port}",
             # What an SMTP_URL takes goes there; all else can be read here.
@@ -121,6 +123,8 @@ async def _prepare_demo(settings: Settings) -> dict[Role, str]:
     async with database_of(settings):
         now = clock.now()
         await demo.create_demo_tenant(now)
+        if settings.jwks_url:
+            return {}
         return {
             role: await make_token(settings, Person(demo.SLUG, email, None), now, TOKENS_LAST)
             for role, email in demo.ACCOUNTS.items()

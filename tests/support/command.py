@@ -13,6 +13,7 @@ CLEAN = {
     if name
     not in (
         *("DATABASE_URL", "OWNER_DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENVIRONMENT"),
+        *("JWKS_URL", "TOKEN_ISSUER", "TOKEN_AUDIENCE"),
         *("SMTP_URL", "MAIL_FROM", "MAIL_DIRECTORY", "PUBLIC_URL"),
     )
 }
