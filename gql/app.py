@@ -25,6 +25,7 @@ from gql.exports import Exports
 from gql.http import GraphQLEndpoint
 from gql.jwks import key_set
 from gql.log_report import CONTENT_ACTIONS
+from gql.rate_limit import CostLimiter
 from gql.readiness import find_obstacle
 from gql.schema import schema
 from gql.task_report import MANDATORY_TASKS
@@ -36,6 +37,8 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     """Return the application; its lifespan opens and closes the connections of the process."""
     settings = settings or process_settings()
     settings.require_trusted_tokens()
+
+    limiter = CostLimiter(settings.redis_url.get_secret_value(), limit=settings.cost_per_minute)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -50,6 +53,7 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
                     yield
             finally:
                 await nudge.stop()
+                await limiter.close()
 
     middleware = []
     if settings.allowed_origins:
@@ -62,12 +66,12 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
                 max_age=3600,
             )
         )
-    exports = Exports(schema(), settings, clock)
+    exports = Exports(schema(), settings, clock, limiter=limiter)
     return Starlette(
         routes=[
-            Route("/graphql", GraphQLEndpoint(schema(), settings, clock)),
+            Route("/graphql", GraphQLEndpoint(schema(), settings, clock, limiter=limiter)),
             *(Route(f"/export/{report.name}", exports.route(report)) for report in (CONTENT_ACTIONS, MANDATORY_TASKS)),
-            Route("/calendar/{secret}.ics", CalendarFeed(settings, clock), methods=["GET"]),
+            Route("/calendar/{secret}.ics", CalendarFeed(settings, clock, limiter=limiter), methods=["GET"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],

@@ -21,6 +21,7 @@ from domain.foundation.text import storable_text
 from domain.foundation.unit_of_work import Done, UnitOfWork, perform
 from gql.canonical import digest
 from gql.cursors import feed_cursor
+from gql.rate_limit import CostLimiter
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -53,6 +54,7 @@ class Context:
         *,
         is_introspection_enabled: bool = True,
         public_url: str = "",
+        limiter: CostLimiter | None = None,
     ) -> None:
         self.principal = principal
         self.now = now
@@ -60,6 +62,8 @@ class Context:
         self.is_introspection_enabled = is_introspection_enabled
         #: Where people reach the platform: what links in emails begin with.
         self.public_url = public_url
+        #: Where operations are paid; None for what nobody has asked for.
+        self.limiter = limiter
         self._loaders: dict[Any, DataLoader[Any, Any]] = {}
         self._change_cursor: str | None = None
 

@@ -26,6 +26,7 @@ from gql.context import Context
 from gql.failures import BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, as_request_failure, unexpected
 from gql.ide import IDE_HEADERS, IDE_PAGE
 from gql.limits import MAX_BODY_BYTES, TOO_EXPENSIVE
+from gql.rate_limit import RATE_LIMITED, CostLimiter
 from gql.schema import Schema
 from gql.variables import BAD_VARIABLES
 
@@ -33,7 +34,7 @@ GRAPHQL_JSON = "application/graphql-response+json"
 JSON = "application/json"
 
 #: Codes that say that nothing was executed.
-REQUEST_ERRORS = frozenset({BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, BAD_VARIABLES, TOO_EXPENSIVE})
+REQUEST_ERRORS = frozenset({BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, BAD_VARIABLES, TOO_EXPENSIVE, RATE_LIMITED})
 
 
 class BodyTooLarge(Exception):
@@ -76,8 +77,16 @@ def limit_body(receive: Receive) -> Receive:
 class GraphQLEndpoint(GraphQL[Context, None]):
     """The `/graphql` route."""
 
-    def __init__(self, schema: Schema, settings: Settings, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        *,
+        limiter: CostLimiter | None = None,
+    ) -> None:
         super().__init__(schema, graphql_ide=None, subscription_protocols=())
+        self._limiter = limiter
         self._settings = settings
         self._clock = clock
 
@@ -164,6 +173,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             caller.reads,
             is_introspection_enabled=self._settings.is_introspection_enabled,
             public_url=self._settings.public_url,
+            limiter=self._limiter,
         )
         request.state.context = context
         return context
@@ -212,9 +222,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     def create_response(self, response_data: Any, sub_response: Response) -> Response:
         """Return the response with the status that its content calls for."""
-        return _json_response(
-            response_data, _status(response_data, str(sub_response.media_type)), str(sub_response.media_type)
-        )
+        chosen = str(sub_response.media_type)
+        return _json_response(response_data, _status(response_data, chosen), chosen, _retry_after(response_data))
 
 
 def _status(body: dict[str, Any], chosen: str) -> int:
@@ -222,8 +231,15 @@ def _status(body: dict[str, Any], chosen: str) -> int:
     data = body.get("data")
     if Unavailable.code in codes and not any(value is not None for value in (data or {}).values()):
         return 503
+    if RATE_LIMITED in codes and "data" not in body:
+        return 429
     # Clients that know only `application/json` expect errors of the document with 200.
     return 200 if "data" in body or chosen == JSON else 400
+
+
+def _retry_after(body: dict[str, Any]) -> dict[str, str]:
+    waits = [error.get("extensions", {}).get("retryAfterSeconds", 0) for error in body.get("errors", ())]
+    return {"Retry-After": str(max(waits))} if any(waits) else {}
 
 
 def _json_response(body: Any, status: int, chosen: str, headers: dict[str, str] | None = None) -> Response:

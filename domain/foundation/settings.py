@@ -45,6 +45,7 @@ class Settings(BaseSettings):
         default=None, description='Sender of emails, as in "Academy <no-reply@acme.example>".'
     )
     mail_directory: Path | None = Field(default=None, description="Maildir that keeps emails instead of sending them.")
+    cost_per_minute: int = Field(default=30_000, ge=1, description="Points that an account may use up in a minute.")
     allowed_origins: list[str] = []
     is_ide_enabled: bool = True
     is_introspection_enabled: bool = True
