@@ -27,6 +27,9 @@ from gql.jwks import key_set
 from gql.log_report import CONTENT_ACTIONS
 from gql.rate_limit import CostLimiter
 from gql.readiness import find_obstacle
+from gql.request_log import HEADER as REQUEST_ID
+from gql.request_log import RequestLog
+from gql.response_headers import ResponseHeaders
 from gql.schema import schema
 from gql.task_report import MANDATORY_TASKS
 
@@ -55,14 +58,15 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
                 await nudge.stop()
                 await limiter.close()
 
-    middleware = []
+    middleware = [Middleware(ResponseHeaders), Middleware(RequestLog)]
     if settings.allowed_origins:
         middleware.append(
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.allowed_origins,
                 allow_methods=["GET", "POST"],
-                allow_headers=["Authorization", "Content-Type"],
+                allow_headers=["Authorization", "Content-Type", REQUEST_ID],
+                expose_headers=["Retry-After", REQUEST_ID],
                 max_age=3600,
             )
         )

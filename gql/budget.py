@@ -14,6 +14,8 @@ from strawberry.types.graphql import OperationType
 from gql.context import Context
 from gql.cost import cost_of
 from gql.limits import MAX_NODES, too_expensive
+from gql.metrics import RATE_LIMITED_OPERATIONS
+from gql.observing import describe
 from gql.rate_limit import RATE_LIMITED, Charge, account_of
 
 
@@ -53,6 +55,8 @@ class OperationBudget(SchemaExtension):
             if isinstance(node, OperationDefinitionNode)
             and (context.operation_name is None or (node.name and node.name.value == context.operation_name))
         )
+        assert context.operation_type is not None
+        describe(context.operation_name, context.operation_type.value)
         cost = cost_of(context.schema._schema, document, operation, context.variables or {})
         if cost.nodes > MAX_NODES:
             raise too_expensive("nodes", limit=MAX_NODES, actual=cost.nodes)
@@ -71,6 +75,7 @@ class OperationBudget(SchemaExtension):
         charge = await limiter.pay(account_of(context.principal), points)
         self._charge = charge if is_told or not charge.is_paid else None
         if not charge.is_paid:
+            RATE_LIMITED_OPERATIONS.inc()
             raise rate_limited(charge)
 
     def get_results(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
@@ -26,7 +26,9 @@ from gql.context import Context
 from gql.failures import BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, as_request_failure, unexpected
 from gql.ide import IDE_HEADERS, IDE_PAGE
 from gql.limits import MAX_BODY_BYTES, TOO_EXPENSIVE
+from gql.observing import count_refusal
 from gql.rate_limit import RATE_LIMITED, CostLimiter
+from gql.request_body import BodyTooLarge, BodyTooSlow, limit_body
 from gql.schema import Schema
 from gql.variables import BAD_VARIABLES
 
@@ -35,10 +37,6 @@ JSON = "application/json"
 
 #: Codes that say that nothing was executed.
 REQUEST_ERRORS = frozenset({BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, BAD_VARIABLES, TOO_EXPENSIVE, RATE_LIMITED})
-
-
-class BodyTooLarge(Exception):
-    """The body of a request is larger than allowed."""
 
 
 def media_type(accept: str) -> str:
@@ -59,21 +57,6 @@ def media_type(accept: str) -> str:
     return best
 
 
-def limit_body(receive: Receive) -> Receive:
-    """Return `receive` that raises BodyTooLarge as soon as a body is larger than allowed."""
-    size = 0
-
-    async def receive_limited() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > MAX_BODY_BYTES:
-            raise BodyTooLarge
-        return message
-
-    return receive_limited
-
-
 class GraphQLEndpoint(GraphQL[Context, None]):
     """The `/graphql` route."""
 
@@ -92,14 +75,18 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request = Request(scope, limit_body(receive))
-        try:
-            response = await self._answer(request)
-        finally:
-            # Before the response is sent: a slow reader must not hold a connection to the database.
+
+        async def let_go() -> None:
+            """Close the snapshot: who sends or reads slowly must not hold a connection to the database."""
             context: Context | None = getattr(request.state, "context", None)
             if context is not None:
                 await context.close()
+
+        request = Request(scope, limit_body(receive, let_go))
+        try:
+            response = await self._answer(request)
+        finally:
+            await let_go()
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
@@ -118,6 +105,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             return await self.run(request)
         except BodyTooLarge:
             return self._too_large(request)
+        except BodyTooSlow:
+            # The rest of it may come still, so the connection is of no use any more.
+            return self._refuse(request, 408, BAD_REQUEST, "The body takes too long.", {"Connection": "close"})
         except ClientDisconnect:
             return self._refuse(request, 400, BAD_REQUEST, "The body ended early.")
         except HTTPException as error:
@@ -160,6 +150,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         extensions: dict[str, Any],
         headers: dict[str, str] | None = None,
     ) -> Response:
+        count_refusal(extensions["code"])
         body = {"errors": [{"message": message, "extensions": extensions}]}
         return _json_response(body, status, media_type(request.headers.get("accept", "*/*")), headers)
 

@@ -20,6 +20,7 @@ from redis.backoff import NoBackoff
 
 from domain.foundation.access import Principal
 from gql.buckets import FULL_AFTER, MemoryBuckets
+from gql.metrics import RATE_LIMIT_FALLBACK
 
 RATE_LIMITED = "RATE_LIMITED"
 KEY = "mandate:cost:"
@@ -100,6 +101,7 @@ class CostLimiter:
             )
             self._script = self._redis.register_script(_TAKE)
         self._return: asyncio.Task[None] | None = None
+        RATE_LIMIT_FALLBACK.set(0 if redis_url else 1)
 
     @property
     def is_shared(self) -> bool:
@@ -131,6 +133,7 @@ class CostLimiter:
         """Go on without Redis until it answers again."""
         if self._return is None:
             log.warning("limits go on in memory, Redis does not answer: %s", type(error).__name__)
+            RATE_LIMIT_FALLBACK.set(1)
             self._return = asyncio.get_running_loop().create_task(self._wait_for_redis())
 
     async def _wait_for_redis(self) -> None:
@@ -141,6 +144,7 @@ class CostLimiter:
                     await self._redis.ping()
                 log.warning("limits are shared through Redis again")
                 self._return = None
+                RATE_LIMIT_FALLBACK.set(0)
                 return
 
     async def close(self) -> None:

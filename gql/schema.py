@@ -23,6 +23,7 @@ from strawberry.types.execution import ExecutionContext, ExecutionResult, PreExe
 from strawberry.types.graphql import OperationType
 
 from domain.foundation.errors import TimedOut
+from gql import observing
 from gql.audit_log.queries import AuditLogQuery
 from gql.auto_assignment.mutations import AutoAssignmentMutation
 from gql.auto_assignment.queries import AutoAssignmentQuery
@@ -129,10 +130,12 @@ class Schema(strawberry.Schema):
 
     async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
         """Run an operation."""
-        result = await super().execute(*args, **kwargs)
-        if result.errors:
-            is_early = isinstance(result, PreExecutionError)
-            result.errors = [publish(error, self._schema, is_before_execution=is_early) for error in result.errors]
+        with observing.operation() as observed:
+            result = await super().execute(*args, **kwargs)
+            if result.errors:
+                is_early = isinstance(result, PreExecutionError)
+                result.errors = [publish(error, self._schema, is_before_execution=is_early) for error in result.errors]
+            observed.ends_with(result.errors)
         return result
 
     def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:

@@ -132,10 +132,14 @@ async def _prepare_demo(settings: Settings) -> dict[Role, str]:
 
 
 def _supervise(servers: _Servers, port: int, tokens: dict[Role, str]) -> int:
-    def program(name: str, *arguments: str, stops_after_others: bool = False) -> Program:
+    metrics_port = Settings().metrics_port
+
+    def program(name: str, *arguments: str, stops_after_others: bool = False, number: int) -> Program:
         # -P: whatever lies in the present directory is not to be taken for our modules.
         command = [sys.executable, "-P", "-m", "ops.cli", name, *arguments]
-        return Program(name, command, servers.environment, stops_after_others=stops_after_others)
+        # One port after the other, as each process has figures of its own.
+        port = {"METRICS_PORT": str(metrics_port + number if metrics_port else 0)}
+        return Program(name, command, servers.environment | port, stops_after_others=stops_after_others)
 
     needs = {}
     if (postgres := servers.postgres) is not None:
@@ -144,9 +148,9 @@ def _supervise(servers: _Servers, port: int, tokens: dict[Role, str]) -> int:
         needs["Valkey"] = lambda: valkey.running
     supervisor = Supervisor(
         [
-            program("web", "--host", HOST, "--port", str(port)),
-            program("worker", stops_after_others=True),
-            program("scheduler"),
+            program("web", "--host", HOST, "--port", str(port), number=0),
+            program("worker", stops_after_others=True, number=1),
+            program("scheduler", number=2),
         ],
         is_ready=answers(HOST, port, "/readyz"),
         when_ready=lambda: print(_banner(f"http://{HOST}:{port}/graphql", tokens), flush=True),

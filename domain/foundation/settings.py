@@ -4,16 +4,19 @@
 tables and is needed by `mandate migrate` alone.
 """
 
+import json
+import re
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.foundation.signing_secret import find_weakness
 
+ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+", re.ASCII)
 #: Hosts that are this machine: nobody is between.
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -46,9 +49,30 @@ class Settings(BaseSettings):
     )
     mail_directory: Path | None = Field(default=None, description="Maildir that keeps emails instead of sending them.")
     cost_per_minute: int = Field(default=30_000, ge=1, description="Points that an account may use up in a minute.")
-    allowed_origins: list[str] = []
+    metrics_address: str = Field(default="127.0.0.1", description="Address on which a process serves its metrics.")
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="Port of the metrics; 0 for none.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    allowed_origins: Annotated[list[str], NoDecode] = Field(
+        default=[], description="Origins of web pages that may call, separated by commas or as JSON."
+    )
     is_ide_enabled: bool = True
     is_introspection_enabled: bool = True
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _separated(cls, value: object) -> object:
+        if isinstance(value, str):
+            return json.loads(value) if value.lstrip().startswith("[") else [one.strip() for one in value.split(",")]
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _exact(cls, value: list[str]) -> list[str]:
+        # Browsers send scheme, host and port only; anything else would never match, or match too much.
+        for origin in value:
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError("an origin is exactly what browsers send, such as https://lms.example")
+        return value
 
     def require_trusted_tokens(self) -> None:
         """Raise BadSettings unless there is a way to tell true tokens from forged ones."""

@@ -20,6 +20,8 @@ from domain.foundation.access import Principal
 from domain.foundation.database import Session, writing
 from domain.foundation.errors import TimedOut, TryAgain, Unavailable
 from domain.foundation.idempotency import IdempotentCall, find_result, remember_result, reserve_key
+from domain.foundation.metrics import REPEATED_TRANSACTIONS
+from domain.foundation.tracing import span
 
 Result = TypeVar("Result")
 Handler = Callable[["UnitOfWork", Sequence[Any]], Awaitable[None]]
@@ -77,11 +79,17 @@ class UnitOfWork:
     rules_lock: str | None = None
     #: People whom this transaction has locked.
     locked_learner_ids: set[int] = field(default_factory=set)
+    #: What is counted once it is true.
+    measurements: list[Callable[[], object]] = field(default_factory=list)
 
     @property
     def tenant_id(self) -> int:
         """Tenant whose data is changed."""
         return self.principal.tenant_id
+
+    def count(self, measurement: Callable[[], object]) -> None:
+        """Have something counted after the commit; it must not fail."""
+        self.measurements.append(measurement)
 
     def record(self, event: Any) -> None:
         """Note what has happened; its reactions run before the commit, its follow-ups after it."""
@@ -145,12 +153,14 @@ async def perform(
     """
     for is_last in (False, True):
         try:
-            done, events = await _attempt(principal, now, operation, action, idempotent)
+            with span("unit of work", operation=operation):
+                done, events = await _attempt(principal, now, operation, action, idempotent)
         except (asyncpg.PostgresError, OperationalError, IntegrityError) as error:
             cause = _postgres_error(error)
             if isinstance(cause, _RETRIED):
                 if is_last:
                     raise TryAgain from error
+                REPEATED_TRANSACTIONS.inc()
                 continue
             if isinstance(cause, asyncpg.QueryCanceledError):
                 raise TimedOut from error
@@ -226,6 +236,8 @@ async def _attempt(
             stored["result"] = idempotent.store(result)
             await remember_result(work.sql, principal, operation, idempotent, stored)
     nudge.send(principal.tenant_id, has_jobs=work.has_new_jobs)
+    for measurement in work.measurements:
+        measurement()
     return done, work.events_to_follow_up
 
 
