@@ -90,7 +90,8 @@ async def test_the_lag_of_the_feed_is_its_oldest_row(tenant: Tenant, superuser: 
     assert sample(now_counted(), "mandate_feed_lag_rows") == 0
     await superuser.execute(
         "INSERT INTO change_pending (tenant_id, object_type, object_id, version, at)"
-        " SELECT $1, 'LEARNER', 1, number, $2::timestamptz - number * interval '1 second' FROM generate_series(1, 30) number",
+        " SELECT $1, 'LEARNER', 1, number, $2::timestamptz - number * interval '1 second'"
+        " FROM generate_series(1, 30) number",
         tenant.id,
         now,
     )
