@@ -30,6 +30,8 @@ Result = TypeVar("Result")
 Batch = Callable[[ReadScope, Principal, list[Key]], Awaitable[Sequence[Value]]]
 
 IDEMPOTENCY_KEY_LENGTH = 255
+#: Seconds that a change may take until it is committed.
+MUTATION_TIMEOUT = 10.0
 
 
 @strawberry.input
@@ -96,7 +98,9 @@ class Context:
         """
         idempotent = idempotent_call(input, result_type)
         await self.close()
-        return await perform(self.principal, self.now, operation, action, idempotent=idempotent)
+        return await perform(
+            self.principal, self.now, operation, action, idempotent=idempotent, seconds=MUTATION_TIMEOUT
+        )
 
     async def change_cursor(self) -> str:
         """Return the end of the change feed in the snapshot of the operation: everything that it misses comes later.

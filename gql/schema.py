@@ -53,8 +53,8 @@ from gql.tenants.mutations import TenantsMutation
 from gql.tenants.queries import TenantsQuery
 from gql.user_errors import ERROR_TYPES
 
-#: Seconds that a query may take. A mutation is bounded by the timeouts of its statements instead: it must not be cut
-#: off between a commit and the answer.
+#: Seconds that a query may take. A mutation is bounded in its transaction instead: it must not be cut off between a
+#: commit and the answer.
 QUERY_TIMEOUT = 10.0
 
 

@@ -6,7 +6,8 @@ commits; only after the commit is anybody told, and does what has transactions o
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -143,18 +144,21 @@ async def perform(
     action: Callable[[UnitOfWork], Awaitable[Result]],
     *,
     idempotent: IdempotentCall[Result] | None = None,
+    seconds: float | None = None,
 ) -> Done[Result]:
     """Run one operation in one transaction, with its reactions; once more, whole, after a deadlock or a lock timeout.
 
     Then, in other transactions, what follows from the commit; it cannot fail the operation any more.
 
     With `idempotent`, the key is inserted in the same transaction as the work, and a call that was committed before
-    answers with its stored result. Raises DomainError (nothing was done) or RequestFailure.
+    answers with its stored result. Raises DomainError (nothing was done) or RequestFailure. What takes longer than
+    `seconds`, both tries together, is TimedOut, but never once COMMIT was sent.
     """
+    deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
     for is_last in (False, True):
         try:
             with span("unit of work", operation=operation):
-                done, events = await _attempt(principal, now, operation, action, idempotent)
+                done, events = await _attempt(principal, now, operation, action, idempotent, deadline)
         except (asyncpg.PostgresError, OperationalError, IntegrityError) as error:
             cause = _postgres_error(error)
             if isinstance(cause, _RETRIED):
@@ -167,6 +171,8 @@ async def perform(
             if isinstance(cause, asyncpg.PostgresConnectionError):
                 raise Unavailable from error
             raise
+        except _TookTooLong as error:
+            raise TimedOut from error
         except (OSError, asyncpg.InterfaceError) as error:
             # No connection is to be had, or it broke: what was not committed is gone.
             raise Unavailable from error
@@ -214,6 +220,7 @@ async def _attempt(
     operation: str,
     action: Callable[[UnitOfWork], Awaitable[Result]],
     idempotent: IdempotentCall[Result] | None,
+    deadline: float | None,
 ) -> tuple[Done[Result], list[Any]]:
     """Return what was done, and the events to follow up now that it is committed."""
     async with writing(principal.tenant_id) as sql:
@@ -221,8 +228,9 @@ async def _attempt(
         if idempotent is not None and not await reserve_key(work.sql, principal, operation, idempotent, now):
             stored = await find_result(work.sql, principal, operation, idempotent)
             return Done(**{**stored, "result": idempotent.restore(stored["result"])}), []
-        result = await action(work)
-        await work.react()
+        async with _until(deadline):
+            result = await action(work)
+            await work.react()
         done = Done(
             result,
             work.rule_action_ids,
@@ -239,6 +247,22 @@ async def _attempt(
     for measurement in work.measurements:
         measurement()
     return done, work.events_to_follow_up
+
+
+class _TookTooLong(Exception):
+    """The operation has used up its time; the transaction is rolled back."""
+
+
+@asynccontextmanager
+async def _until(deadline: float | None) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout_at(deadline) as limit:
+            yield
+    except TimeoutError as error:
+        # A timeout of somebody else is somebody else's.
+        if not limit.expired():
+            raise
+        raise _TookTooLong from error
 
 
 #: What others do at the same moment, and a second try may find done.

@@ -156,6 +156,17 @@ async def test_a_database_that_is_away_is_503(api: Api, admin: Principal, monkey
     assert response.json()["errors"][0]["extensions"] == {"code": "UNAVAILABLE"}
 
 
+async def test_a_change_that_takes_too_long_is_not_made(as_admin: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the answer says so."""
+    rename = 'updateTenant(input: {changes: {name: "Late"}}) { tenant { name } errors { code } }'
+    with monkeypatch.context() as patched:
+        patched.setattr("gql.context.MUTATION_TIMEOUT", 0.0)
+        result = await as_admin.execute(f"mutation {{ {rename} }}")
+    assert result["data"] == {"updateTenant": None}
+    assert result["errors"][0]["extensions"] == {"code": "TIMEOUT"}
+    assert await as_admin.value("{ tenant { name } }") == {"name": "Acme"}
+
+
 async def test_a_query_that_takes_too_long_ends(as_admin: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """And gives back its connection, so the next one is served."""
 
