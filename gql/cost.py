@@ -92,12 +92,16 @@ def _largest(costs: Iterable[Cost]) -> Cost:
 
 
 def _count_items(value: Any) -> int:
-    """Count the items of all lists in an input."""
-    if isinstance(value, list):
-        return len(value) + sum(map(_count_items, value))
-    if isinstance(value, dict):
-        return sum(map(_count_items, value.values()))
-    return 0
+    """Count the items of all lists in an input. It may be nested as deep as JSON can be, so this does not nest."""
+    count, pending = 0, [value]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, list):
+            count += len(part)
+            pending.extend(part)
+        elif isinstance(part, dict):
+            pending.extend(part.values())
+    return count
 
 
 class _Counter:

@@ -7,7 +7,6 @@ are; what was fetched replaces them, so that a key which is gone from the addres
 
 import asyncio
 import contextlib
-import http.client
 import logging
 import time
 import urllib.error
@@ -72,8 +71,8 @@ class KeySet:
             async with asyncio.timeout(TIMEOUT):
                 # A thread that hangs, as in a name that is not resolved, is left to itself.
                 keys = read_key_set(await asyncio.to_thread(_download, self._url))
-        except (OSError, TimeoutError, http.client.HTTPException, BadKeySet) as error:
-            # Told once, not every few seconds of an outage.
+        except Exception as error:
+            # Whatever it is, known keys go on. Told once, not every few seconds of an outage.
             if not self._is_failing:
                 log.warning("the keys of JWKS_URL cannot be fetched: %s: %s", type(error).__name__, error)
             self._is_failing = True
