@@ -12,12 +12,13 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 import domain.reactions  # noqa: F401  Changes need the table of reactions.
 from domain.foundation import clock as business_time
 from domain.foundation import nudge
 from domain.foundation.database import connected
+from domain.foundation.feed_reader import FeedReaders
 from domain.foundation.settings import BadSettings, Settings
 from domain.foundation.settings import settings as process_settings
 from gql.calendar_feed import CalendarFeed
@@ -42,6 +43,7 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     settings.require_trusted_tokens()
 
     limiter = CostLimiter(settings.redis_url.get_secret_value(), limit=settings.cost_per_minute)
+    feeds = FeedReaders(settings.redis_url.get_secret_value())
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -51,10 +53,12 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
             pool_size=settings.database_pool_size,
         ):
             nudge.start(settings.redis_url.get_secret_value())
+            feeds.start()
             try:
                 async with key_set(settings.jwks_url).kept_fresh() if settings.jwks_url else contextlib.nullcontext():
                     yield
             finally:
+                await feeds.stop()
                 await nudge.stop()
                 await limiter.close()
 
@@ -71,9 +75,11 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
             )
         )
     exports = Exports(schema(), settings, clock, limiter=limiter)
-    return Starlette(
+    endpoint = GraphQLEndpoint(schema(), settings, clock, feeds, limiter=limiter)
+    app = Starlette(
         routes=[
-            Route("/graphql", GraphQLEndpoint(schema(), settings, clock, limiter=limiter)),
+            Route("/graphql", endpoint),
+            WebSocketRoute("/graphql", endpoint),
             *(Route(f"/export/{report.name}", exports.route(report)) for report in (CONTENT_ACTIONS, MANDATORY_TASKS)),
             Route("/calendar/{secret}.ics", CalendarFeed(settings, clock, limiter=limiter), methods=["GET"]),
             Route("/healthz", healthz),
@@ -82,6 +88,9 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
         middleware=middleware,
         lifespan=lifespan,
     )
+    app.state.feeds = feeds
+    app.state.limiter = limiter
+    return app
 
 
 async def healthz(request: Request) -> Response:

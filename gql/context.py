@@ -12,10 +12,12 @@ import strawberry
 from pydantic import TypeAdapter
 from strawberry.dataloader import DataLoader
 
+from domain.foundation import clock as business_time
 from domain.foundation.access import Principal
 from domain.foundation.change_feed import read_head
 from domain.foundation.database import ReadScope
 from domain.foundation.errors import Invalid
+from domain.foundation.feed_reader import FeedReaders
 from domain.foundation.idempotency import IdempotentCall
 from domain.foundation.text import storable_text
 from domain.foundation.unit_of_work import Done, UnitOfWork, perform
@@ -56,11 +58,16 @@ class Context:
         *,
         is_introspection_enabled: bool = True,
         public_url: str = "",
+        clock: Callable[[], datetime] = business_time.now,
+        feeds: FeedReaders | None = None,
         limiter: CostLimiter | None = None,
     ) -> None:
         self.principal = principal
         self.now = now
         self.reads = reads
+        #: Tells the time to what lasts longer than a moment: streams.
+        self.clock = clock
+        self._feeds = feeds
         self.is_introspection_enabled = is_introspection_enabled
         #: Where people reach the platform: what links in emails begin with.
         self.public_url = public_url
@@ -111,6 +118,25 @@ class Context:
             tenant_id = self.principal.tenant_id
             self._change_cursor = feed_cursor(tenant_id, await read_head(self.reads, tenant_id))
         return self._change_cursor
+
+    @property
+    def feeds(self) -> FeedReaders:
+        """The readers of change feeds of this process."""
+        if self._feeds is None:
+            raise RuntimeError("Streams need the readers of the process.")
+        return self._feeds
+
+    def of_batch(self, reads: ReadScope) -> "Context":
+        """Return the context in which a batch of a stream is completed: the present time, and reads that are shared."""
+        return Context(
+            self.principal,
+            self.clock(),
+            reads,
+            is_introspection_enabled=self.is_introspection_enabled,
+            public_url=self.public_url,
+            clock=self.clock,
+            feeds=self._feeds,
+        )
 
     async def close(self) -> None:
         """End the snapshot and forget what was loaded from it."""

@@ -33,7 +33,17 @@ from graphql import (
 
 LIST_LENGTH = 5
 #: Lists that are longer than others.
-LIST_LENGTHS = {("AutoAssignmentRulePreview", "sample"): 100}
+LIST_LENGTHS = {
+    ("AutoAssignmentRulePreview", "sample"): 100,
+    ("MandatoryTaskChangeBatch", "changes"): 100,
+    ("EnrollmentChangeBatch", "changes"): 100,
+    ("AutoAssignmentRuleChangeBatch", "changes"): 100,
+    ("ContentActionBatch", "contentActions"): 100,
+    ("BackgroundJobChangeBatch", "jobs"): 100,
+    ("NotificationBatch", "notifications"): 100,
+    # What a tenant may have unless its operator allows more.
+    ("AutoAssignmentRuleList", "rules"): 50,
+}
 
 #: Parts of a connection that are no objects of their own.
 _POSITION = frozenset({"pageInfo"})

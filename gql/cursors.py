@@ -39,3 +39,13 @@ def list_position(fingerprint: str, cursor: str) -> list[Any]:
 def feed_cursor(tenant_id: int, position: int) -> str:
     """Return the cursor of a position in a tenant's change feed."""
     return _pack([encode(TENANT, tenant_id), position])
+
+
+def feed_position(tenant_id: int, cursor: str) -> int:
+    """Return the position of a cursor of the tenant's feed; raises Invalid for any other text."""
+    match _unpack(cursor):
+        case [tenant, int(position)] if (
+            tenant == encode(TENANT, tenant_id) and not isinstance(position, bool) and 0 <= position < 2**63
+        ):
+            return position
+    raise Invalid("Is no cursor of the change feed.", path=["after"])

@@ -5,8 +5,9 @@ its body is read, and its snapshot is closed before the response is sent.
 """
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from typing import Any, cast
 
 import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
@@ -17,11 +18,15 @@ from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
+from strawberry.types.unset import UNSET
 
 from domain.foundation.errors import RequestFailure, Unauthenticated, Unavailable
+from domain.foundation.feed_reader import FeedReaders
 from domain.foundation.settings import Settings
 from gql.authentication import authenticate
+from gql.connections import Connections, TooManyConnections
 from gql.context import Context
 from gql.failures import BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, as_request_failure, unexpected
 from gql.ide import IDE_HEADERS, IDE_PAGE
@@ -30,7 +35,13 @@ from gql.observing import count_refusal
 from gql.rate_limit import RATE_LIMITED, CostLimiter
 from gql.request_body import BodyTooLarge, BodyTooSlow, limit_body
 from gql.schema import Schema
+from gql.sse import EVENT_STREAM, EventStreamResponse, refusal_events, single_event, stream_events
+from gql.streaming import Refused
 from gql.variables import BAD_VARIABLES
+from gql.websocket import RETRY_AFTER, Socket
+
+#: How long a client may take to present its credential.
+INIT_TIMEOUT = timedelta(seconds=10)
 
 GRAPHQL_JSON = "application/graphql-response+json"
 JSON = "application/json"
@@ -65,16 +76,29 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         schema: Schema,
         settings: Settings,
         clock: Callable[[], datetime],
+        feeds: FeedReaders,
         *,
         limiter: CostLimiter | None = None,
     ) -> None:
-        super().__init__(schema, graphql_ide=None, subscription_protocols=())
-        self._limiter = limiter
+        super().__init__(
+            schema,
+            graphql_ide=None,
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
+            connection_init_wait_timeout=INIT_TIMEOUT,
+            allowed_origins=settings.allowed_origins,
+        )
+        self._live_schema = schema
         self._settings = settings
         self._clock = clock
+        self._feeds = feeds
+        self._limiter = limiter
+        self.connections = Connections()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Serve one request or one connection."""
+        if scope["type"] == "websocket":
+            await self._serve_socket(WebSocket(scope, receive, send))
+            return
 
         async def let_go() -> None:
             """Close the snapshot: who sends or reads slowly must not hold a connection to the database."""
@@ -89,6 +113,55 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             await let_go()
         await response(scope, receive, send)
 
+    async def _serve_socket(self, websocket: WebSocket) -> None:
+        if not self._check_websocket_origin(websocket):
+            await self.reject_websocket(websocket)
+            return
+        protocol = await self.pick_websocket_subprotocol(websocket)
+        await websocket.accept(subprotocol=protocol)
+        if protocol is None:
+            await websocket.close(4406, "Subprotocol not acceptable")
+            return
+        await Socket(
+            self.websocket_adapter_class(cast("Any", self), websocket, websocket),
+            websocket,
+            view=cast("Any", self),
+            schema=self._live_schema,
+            authenticate=self._begin,
+            clock=self._clock,
+            connections=self.connections,
+        ).handle()
+
+    async def on_ws_connect(self, context: Any) -> Any:
+        """Let a connection in that has presented its credential."""
+        await context.admit()
+        return UNSET
+
+    async def _answer_by_events(self, request: Request) -> Response:
+        """Answer with events, or refuse the request as any other. Raises what reading and authenticating raises."""
+        context: Context = await self.get_context(request, Response())
+        data = await self.parse_http_body(self.request_adapter_class(request))
+        with ExitStack() as held:
+            try:
+                held.enter_context(self.connections.counted(context.principal))
+                result = await self._live_schema.open(data.query, data.variables, data.operation_name, context)
+            except TooManyConnections:
+                headers = {"Retry-After": str(RETRY_AFTER)}
+                extensions = {"code": "RATE_LIMITED", "retryAfterSeconds": RETRY_AFTER}
+                return self._errors(request, 429, "Too many connections.", extensions, headers)
+            except Refused as refusal:
+                return EventStreamResponse(refusal_events(refusal.errors))
+            if isinstance(result, ExecutionResult):
+                return EventStreamResponse(single_event(result))
+            expires_at = context.principal.expires_at
+            seconds = None if expires_at is None else max(0.0, (expires_at - self._clock()).total_seconds())
+
+            async def check() -> None:
+                await (await self._begin(request.headers.get("authorization"))).close()
+
+            events = stream_events(result, seconds=seconds, check=check, held=held.pop_all())
+            return EventStreamResponse(events)
+
     async def _answer(self, request: Request) -> Response:
         if request.method not in ("GET", "POST"):
             return self._refuse(request, 405, BAD_REQUEST, "Only GET and POST are supported.", {"Allow": "GET, POST"})
@@ -102,6 +175,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         if length.isdecimal() and int(length) > MAX_BODY_BYTES:
             return self._too_large(request)
         try:
+            if request.method == "POST" and EVENT_STREAM in request.headers.get("accept", "").lower():
+                return await self._answer_by_events(request)
             return await self.run(request)
         except BodyTooLarge:
             return self._too_large(request)
@@ -156,18 +231,24 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """Authenticate the caller and begin the operation."""
+        context = await self._begin(request.headers.get("authorization"))
+        request.state.context = context
+        return context
+
+    async def _begin(self, authorization: str | None) -> Context:
+        """Return the context of a new operation; raises Unauthenticated."""
         now = self._clock()
-        caller = await authenticate(request.headers.get("authorization"), self._settings, now)
-        context = Context(
+        caller = await authenticate(authorization, self._settings, now)
+        return Context(
             caller.principal,
             now,
             caller.reads,
             is_introspection_enabled=self._settings.is_introspection_enabled,
             public_url=self._settings.public_url,
+            clock=self._clock,
+            feeds=self._feeds,
             limiter=self._limiter,
         )
-        request.state.context = context
-        return context
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
         """Remember what media type the client prefers."""

@@ -20,9 +20,8 @@ RATE_LIMITED_OPERATIONS = Counter("mandate_rate_limited", "Requests of accounts 
 RATE_LIMIT_FALLBACK = Gauge(
     "mandate_rate_limit_fallback", "1 while limits are kept in the memory of this process, not in Redis."
 )
-#: For whoever serves streams: one more and one less.
 SUBSCRIBERS = Gauge("mandate_subscribers", "Open subscriptions by root field.", ["subscription"])
-STREAM_CONNECTIONS = Gauge("mandate_stream_connections", "Open WebSockets and event streams.", ["transport"])
+STREAM_CONNECTIONS = Gauge("mandate_stream_connections", "Open WebSockets and event streams.")
 
 _known_names: set[str] = set()
 

@@ -39,19 +39,25 @@ _current: ContextVar[Observed | None] = ContextVar("observed_operation", default
 
 @contextmanager
 def operation() -> Iterator[Observed]:
-    """Watch one operation to its end. One that raises was none, and is counted as a refused request."""
+    """Watch one operation to its end, of a subscription to its beginning.
+
+    One that raises without a code was none: whoever catches it counts a refused request.
+    """
     begun = time.perf_counter()
     with span("graphql operation") as opened:
         observed = Observed(opened)
         token = _current.set(observed)
+        is_over = False
         try:
             yield observed
+            is_over = True
         finally:
             _current.reset(token)
-        OPERATIONS.labels(observed.name, observed.type, observed.code).inc()
-        OPERATION_SECONDS.labels(observed.name, observed.type).observe(time.perf_counter() - begun)
-        if opened is not None:
-            opened.set_attribute("mandate.code", observed.code)
+            if is_over or observed.code != OK:
+                OPERATIONS.labels(observed.name, observed.type, observed.code).inc()
+                OPERATION_SECONDS.labels(observed.name, observed.type).observe(time.perf_counter() - begun)
+                if opened is not None:
+                    opened.set_attribute("mandate.code", observed.code)
 
 
 def describe(name: str | None, type_: str) -> None:

@@ -1,7 +1,7 @@
 """The schema: what the features export, put together once per process, and how an operation runs through it."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from functools import cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from graphql import (
 from graphql.validation import NoSchemaIntrospectionCustomRule
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, SchemaExtension, ValidationCache
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.execution import ExecutionContext, ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType
 
@@ -27,14 +28,17 @@ from gql import observing
 from gql.audit_log.queries import AuditLogQuery
 from gql.auto_assignment.mutations import AutoAssignmentMutation
 from gql.auto_assignment.queries import AutoAssignmentQuery
+from gql.auto_assignment.subscriptions import AutoAssignmentSubscription
 from gql.background_jobs.mutations import BackgroundJobsMutation
 from gql.background_jobs.queries import BackgroundJobsQuery
+from gql.background_jobs.subscriptions import BackgroundJobsSubscription
 from gql.budget import OperationBudget
 from gql.content.mutations import ContentMutation
 from gql.content.queries import ContentQuery
 from gql.context import Context
 from gql.enrollments.mutations import EnrollmentsMutation
 from gql.enrollments.queries import EnrollmentsQuery
+from gql.enrollments.subscriptions import EnrollmentsSubscription
 from gql.failures import BAD_REQUEST, publish
 from gql.limits import MAX_TOKENS, RULES
 from gql.mandatory_tasks.bulk_mutations import BulkAssignmentsMutation
@@ -43,12 +47,15 @@ from gql.mandatory_tasks.calendar import CalendarMutation
 from gql.mandatory_tasks.list_queries import TaskOverviewQuery
 from gql.mandatory_tasks.mutations import MandatoryTasksMutation
 from gql.mandatory_tasks.queries import MandatoryTasksQuery
+from gql.mandatory_tasks.subscriptions import MandatoryTasksSubscription
 from gql.nodes import NodesQuery
 from gql.notifications.mutations import NotificationsMutation
 from gql.notifications.queries import NotificationsQuery
+from gql.notifications.subscriptions import NotificationsSubscription
 from gql.people.mutations import PeopleMutation
 from gql.people.queries import PeopleQuery
 from gql.scalars import SCALARS
+from gql.streaming import Payload, Refused, Subscription, first_batch, payloads
 from gql.tenants.mutations import TenantsMutation
 from gql.tenants.queries import TenantsQuery
 from gql.user_errors import ERROR_TYPES
@@ -56,6 +63,7 @@ from gql.user_errors import ERROR_TYPES
 #: Seconds that a query may take. A mutation is bounded in its transaction instead: it must not be cut off between a
 #: commit and the answer.
 QUERY_TIMEOUT = 10.0
+_ANSWERED_AT_ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
 
 
 @strawberry.type(
@@ -104,6 +112,24 @@ class Mutation(
     """All mutations."""
 
 
+@strawberry.type(
+    name="Subscription",
+    description="Live changes as batches. To miss nothing: run the query, keep its `changeCursor`, subscribe with "
+    "`after: <that cursor>`,\nand after a disconnect subscribe again with the last `cursor` received; without `after` "
+    "a stream begins now. Batches\nrepeat at worst, they never skip; apply a change unless its `version` is lower than "
+    "the one you hold. An UPSERTED change\nwhose object is null could not be read: fetch it. REMOVED may name an "
+    "object that you never held.\nThe first batch comes at once, possibly empty: it tells that the stream is live.",
+)
+class SubscriptionRoot(
+    MandatoryTasksSubscription,
+    EnrollmentsSubscription,
+    AutoAssignmentSubscription,
+    BackgroundJobsSubscription,
+    NotificationsSubscription,
+):
+    """All subscriptions."""
+
+
 class OperationChecks(SchemaExtension):
     """Checks that validation rules cannot make: they know neither the operation's name nor who asks."""
 
@@ -146,6 +172,65 @@ class Schema(strawberry.Schema):
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Leave logging to `publish`, which knows what is expected."""
 
+    async def open(
+        self, query: str | None, variables: dict[str, Any] | None, operation_name: str | None, context: Context
+    ) -> ExecutionResult | AsyncGenerator[Payload, None]:
+        """Run an operation that came over a transport for streams: one result, or the payloads of a subscription.
+
+        Raises Refused for a subscription that does not begin, and what Strawberry raises for what is no operation.
+        """
+        try:
+            return await self.execute(
+                query, variables, context, operation_name=operation_name, allowed_operation_types=_ANSWERED_AT_ONCE
+            )
+        except InvalidOperationTypeError:
+            with observing.operation() as observed:
+                try:
+                    return await self._subscribe(query, variables, operation_name, context)
+                except Refused as refusal:
+                    observed.ends_with(refusal.errors)
+                    raise
+
+    async def _subscribe(
+        self, query: str | None, variables: dict[str, Any] | None, operation_name: str | None, context: Context
+    ) -> AsyncGenerator[Payload, None]:
+        execution = self._create_execution_context(
+            query=query,
+            allowed_operation_types={OperationType.SUBSCRIPTION},
+            variable_values=variables,
+            context_value=context,
+            root_value=None,
+            operation_name=operation_name,
+            operation_extensions=None,
+        )
+        extensions = self.get_extensions()
+        for extension in extensions:
+            extension.execution_context = execution
+        runner = self.create_extensions_runner(execution, extensions)
+        async with runner.operation():
+            early = await self._prepare_operation_async(execution, runner)
+            if early is not None:
+                raise Refused([publish(error, self._schema, is_before_execution=True) for error in early.errors or ()])
+            try:
+                async with runner.executing():
+                    assert execution.graphql_document is not None
+                    executor = self.execution_context_class.build(
+                        self._schema,
+                        execution.graphql_document,
+                        None,
+                        context,
+                        variables,
+                        operation_name,
+                    )
+            except GraphQLError as error:
+                # Of an extension: the document asks for too much.
+                raise Refused([publish(error, self._schema, is_before_execution=True)]) from error
+        if isinstance(executor, list):
+            raise Refused([publish(error, self._schema, is_before_execution=False) for error in executor])
+        subscription = Subscription(executor, query or "", variables or {}, operation_name)
+        first, stream = await first_batch(subscription, self._schema)
+        return payloads(subscription, self._schema, first, stream)
+
     async def _execute_operation(self, execution_context: ExecutionContext, *args: Any, **kwargs: Any) -> Any:
         run = super()._execute_operation(execution_context, *args, **kwargs)
         if execution_context.operation_type is not OperationType.QUERY:
@@ -163,6 +248,7 @@ def schema() -> Schema:
     built = Schema(
         query=Query,
         mutation=Mutation,
+        subscription=SubscriptionRoot,
         types=ERROR_TYPES,
         config=StrawberryConfig(scalar_map=SCALARS),
         extensions=[

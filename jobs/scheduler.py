@@ -10,15 +10,11 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
 from domain.foundation import clock, nudge
 from domain.foundation.change_feed import sequence_all_tenants
 from domain.foundation.database import connected
 from domain.foundation.settings import Settings
-from jobs.broker import SOCKET_TIMEOUT, create_broker
+from jobs.broker import create_broker
 from jobs.dispatcher import Dispatcher
 from jobs.expiry import end_access_that_is_over
 from jobs.metrics import FAILURES, LAST_SUCCESS, measure
@@ -84,23 +80,13 @@ async def repeat(name: str, action: Callable[[], Awaitable[object]], bell: Bell,
 
 
 async def listen(redis_url: str, jobs: Bell, emails: Bell, feed: Bell) -> None:
-    """Ring when somebody nudges; connects again for ever, since the polls do without."""
-    while True:
-        with contextlib.suppress(Exception):
-            async with (
-                Redis.from_url(
-                    redis_url,
-                    decode_responses=True,
-                    socket_connect_timeout=SOCKET_TIMEOUT,
-                    retry=Retry(NoBackoff(), 0),
-                ) as redis,
-                redis.pubsub() as channel,
-            ):
-                await channel.subscribe(nudge.CHANNEL)
-                async for message in channel.listen():
-                    for bell in (jobs, emails) if message["data"] == nudge.JOBS else (feed,):
-                        bell.ring()
-        await asyncio.sleep(POLL)
+    """Ring when somebody nudges; the polls do without."""
+
+    def ring(message: str) -> None:
+        for bell in (jobs, emails) if message == nudge.JOBS else (feed,):
+            bell.ring()
+
+    await nudge.listen(redis_url, ring, lambda is_connected: None)
 
 
 async def schedule(settings: Settings) -> None:

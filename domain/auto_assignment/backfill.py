@@ -41,11 +41,12 @@ async def begin_backfill(
     rule_name: str,
     *,
     content_ids: Sequence[int] | None = None,
-    are_added: bool = False,
+    was_in_force: bool = False,
 ) -> int:
     """Enroll who meets a rule already, in these targets or all, or have a job do it; return the job.
 
-    The rules have to be locked. `are_added` tells that the rule gave other contents before.
+    The rules have to be locked. `was_in_force` tells that the rule was met and entered before, so that who meets it and
+    is no member has yet to enter.
     """
     subject = (ObjectType.RULE, rule_id, rule_name)
 
@@ -56,12 +57,12 @@ async def begin_backfill(
     if len(learner_ids) >= BACKGROUND_THRESHOLD:
         progress = {
             "content_ids": None if content_ids is None else list(content_ids),
-            "are_added": are_added,
+            "was_in_force": was_in_force,
             "is_unused": await is_unused(work, rule_id),
         }
         return await create_job(work, JobKind.RULE_BACKFILL, subject=subject, progress=progress)
     await lock_learners(work, learner_ids)
-    count = await _enroll(work, rule_id, content_ids, learner_ids, are_added=are_added)
+    count = await _enroll(work, rule_id, content_ids, learner_ids, was_in_force=was_in_force)
     return await create_job(work, JobKind.RULE_BACKFILL, subject=subject, finished_with=count)
 
 
@@ -100,13 +101,13 @@ async def _first_people(work: UnitOfWork, find: Callable[[int, int], Awaitable[l
 
 
 async def _enroll(
-    work: UnitOfWork, rule_id: int, content_ids: Sequence[int] | None, learner_ids: Sequence[int], *, are_added: bool
+    work: UnitOfWork, rule_id: int, content_ids: Sequence[int] | None, learner_ids: Sequence[int], *, was_in_force: bool
 ) -> int:
     """Enroll these learners, who are locked, in what they lack; return how many got something."""
     due = await find_due(work, rule_id, content_ids, learner_ids)
     new = sorted({one.learner_id for one in due if not one.is_member})
     await add_members(work, new, [rule_id] * len(new))
-    entering = set(new) if are_added and new and await _is_active(work, rule_id) else set()
+    entering = set(new) if was_in_force and new and await _is_active(work, rule_id) else set()
     # Their evaluation or their turn in a backfill is still to come and will find members: so they enter here.
     await enroll_in_targets(work, sorted(entering), [rule_id] * len(entering), unused_rule_ids=[rule_id])
     missing = [
@@ -139,7 +140,7 @@ async def backfill_chunk(work: UnitOfWork, job: Job) -> bool:
         return True
     # Everybody who meets the rule: looking up first what they lack costs more than locking those who lack nothing.
     locked = await lock_found_learners(work, MET_IN_RANGE, rule_id, *chunk)
-    count = await _enroll(work, rule_id, scope, locked, are_added=job.progress.get("are_added", False))
+    count = await _enroll(work, rule_id, scope, locked, was_in_force=job.progress.get("was_in_force", False))
     _advance(job, chunk[1], count, len(locked))
     return False
 

@@ -8,7 +8,11 @@ from domain.auto_assignment.conditions import Condition, ConditionKind, RefOpera
 from domain.enrollments.models import EnrollmentStatus
 from domain.foundation.access import Principal
 from domain.foundation.database import Statements
+from domain.foundation.errors import TooManyItems
 from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, read_page
+
+#: Rules of a tenant whose whole list can be followed.
+LONGEST_RULE_LIST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,8 @@ _BY_NAME = Order((SortKey("r.name_key", "name_key", "text"), SortKey("r.id", "id
 _LEARNERS_BY_NAME = Order((SortKey("l.name_key", "name_key", "text"), SortKey("l.id", "id")))
 
 
-def _visible_rules(principal: Principal) -> Query:
+def query_rules(principal: Principal) -> Query:
+    """Return the query of the rules that the viewer may see."""
     query = Query(_COLUMNS, "rule r").where("r.tenant_id = ?", principal.tenant_id).where("r.state <> 'DELETED'")
     return query if principal.sees_all else query.where("false")
 
@@ -45,18 +50,30 @@ def _visible_rules(principal: Principal) -> Query:
 async def list_rules(reads: Statements, principal: Principal, request: PageRequest) -> Page[RuleRow]:
     """Return the rules of the tenant by name. Raises Forbidden for who may not see rules."""
     principal.require_reading_all()
-    return await read_page(reads, RuleRow, _visible_rules(principal), _BY_NAME, request)
+    return await read_page(reads, RuleRow, query_rules(principal), _BY_NAME, request)
+
+
+async def load_rule_list(reads: Statements, principal: Principal) -> list[RuleRow]:
+    """Return all rules of the tenant by name. Raises Forbidden, and TooManyItems where there are more than 200."""
+    principal.require_reading_all()
+    query = query_rules(principal)
+    rows = await reads.rows(
+        RuleRow, f"{query.text} ORDER BY r.name_key, r.id LIMIT {LONGEST_RULE_LIST + 1}", *query.args
+    )
+    if len(rows) > LONGEST_RULE_LIST:
+        raise TooManyItems(limit=LONGEST_RULE_LIST)
+    return rows
 
 
 async def find_rule(reads: Statements, principal: Principal, rule_id: int) -> RuleRow | None:
     """Return a rule, or None where there is none that the principal may see."""
-    query = _visible_rules(principal).where("r.id = ?", rule_id)
+    query = query_rules(principal).where("r.id = ?", rule_id)
     return await reads.row(RuleRow, query.text, *query.args)
 
 
 async def load_rules_by_id(reads: Statements, principal: Principal, ids: Sequence[int]) -> list[RuleRow | None]:
     """Return the visible rule for each ID, None for the others, in order."""
-    query = _visible_rules(principal).where("r.id = ANY (?::bigint[])", list(ids))
+    query = query_rules(principal).where("r.id = ANY (?::bigint[])", list(ids))
     rows = {row.id: row for row in await reads.rows(RuleRow, query.text, *query.args)}
     return [rows.get(rule_id) for rule_id in ids]
 

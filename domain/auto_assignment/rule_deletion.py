@@ -114,4 +114,6 @@ async def backfill_rule(work: UnitOfWork, *, rule_id: int) -> int:
         # The backfill does what the preparation would have done, and more.
         await cancel_jobs_of_rule(work, rule_id, JobKind.RULE_PREPARATION)
         await set_state(work, rule_id, RuleState.ACTIVE)
-    return await begin_backfill(work, rule_id, rule.name, content_ids=rule.content_ids)
+    return await begin_backfill(
+        work, rule_id, rule.name, content_ids=rule.content_ids, was_in_force=not rule.is_preparing
+    )

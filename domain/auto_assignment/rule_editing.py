@@ -176,7 +176,7 @@ async def _work_on_edit(work: UnitOfWork, before: LockedRule, after: _Rule, *, b
         else:
             preparation_id = await begin_preparation(work, before.id, after.name)
     elif added and backfills:
-        backfill_id = await begin_backfill(work, before.id, after.name, content_ids=added, are_added=True)
+        backfill_id = await begin_backfill(work, before.id, after.name, content_ids=added, was_in_force=True)
     return RuleSaved(before.id, backfill_id, preparation_id)
 
 

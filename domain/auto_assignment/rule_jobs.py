@@ -29,13 +29,22 @@ async def cancel_jobs_of_rule(work: UnitOfWork, rule_id: int, *kinds: JobKind) -
     )
 
 
+#: Whether a backfill, `j`, is what makes members of those who meet its rule.
+_LEAVES_A_REST = "NOT coalesce((j.progress ->> 'was_in_force')::boolean, false)"
+
+
 async def lay_down_the_rest(work: UnitOfWork, events: Sequence[JobCancelled]) -> None:
-    """After a cancelled backfill, let the rest count as members who were not enrolled (spec 3.10)."""
-    rule_ids = {event.subject_id for event in events if event.kind == JobKind.RULE_BACKFILL}
+    """After a cancelled backfill, let the rest count as members who were not enrolled (spec 3.10).
+
+    Of a rule that was in force before, they are members: whoever is none has yet to enter by their evaluation.
+    """
+    job_ids = [event.job_id for event in events if event.kind == JobKind.RULE_BACKFILL]
     for rule in await work.sql.fetch(
-        "SELECT id, name FROM rule WHERE tenant_id = $1 AND id = ANY ($2::bigint[]) AND state = 'ACTIVE' ORDER BY id",
+        "SELECT DISTINCT r.id, r.name FROM background_job j JOIN rule r ON r.id = j.subject_id"
+        " WHERE j.tenant_id = $1 AND j.id = ANY ($2::bigint[]) AND r.tenant_id = $1 AND r.state = 'ACTIVE'"
+        f"   AND {_LEAVES_A_REST} ORDER BY r.id",
         work.tenant_id,
-        list(rule_ids),
+        job_ids,
     ):
         await begin_preparation(work, rule["id"], rule["name"])
 
@@ -46,8 +55,13 @@ async def resume_rule_work(work: UnitOfWork, events: Sequence[JobResumed]) -> No
         if event.kind != JobKind.RULE_BACKFILL or event.subject_id is None:
             continue
         await require_feature(work.sql, work.tenant_id)
-        await cancel_jobs_of_rule(work, event.subject_id, JobKind.RULE_PREPARATION)
-        await set_state(work, event.subject_id, RuleState.ACTIVE)
+        if await work.sql.value(
+            f"SELECT {_LEAVES_A_REST} FROM background_job j WHERE j.tenant_id = $1 AND j.id = $2",
+            work.tenant_id,
+            event.job_id,
+        ):
+            await cancel_jobs_of_rule(work, event.subject_id, JobKind.RULE_PREPARATION)
+            await set_state(work, event.subject_id, RuleState.ACTIVE)
         # Whoever was laid down behind the place where it ended is to be enrolled too: it begins anew.
         await work.sql.execute(
             "UPDATE background_job SET progress = progress - 'after' WHERE tenant_id = $1 AND id = $2",

@@ -46,16 +46,6 @@ _END = """
 WITH chosen AS MATERIALIZED ({selection}),
 selected AS MATERIALIZED (
   SELECT s.* FROM chosen s JOIN enrollment_reason r ON r.id = s.reason_id WHERE $6 OR NOT {is_bound}),
--- Places that would have ended if no open task needed them.
-retained AS MATERIALIZED (
-  SELECT s.enrollment_id, min(s.rule_id) AS rule_id FROM chosen s
-   WHERE NOT $6
-     AND EXISTS (SELECT 1 FROM enrollment_reason r
-                  WHERE r.enrollment_id = s.enrollment_id AND r.until_at IS NULL AND {is_bound})
-     AND NOT EXISTS (SELECT 1 FROM enrollment_reason r
-                      WHERE r.enrollment_id = s.enrollment_id AND r.until_at IS NULL AND NOT {is_bound}
-                        AND r.id NOT IN (SELECT reason_id FROM selected))
-   GROUP BY s.enrollment_id),
 -- Paths that end with this: none of their reasons stays. (NOT IN is looked up in a hash; a second NOT EXISTS would be
 -- read whole for every reason.)
 ended_path AS MATERIALIZED (
@@ -72,6 +62,16 @@ ending AS MATERIALIZED (
   SELECT r.id, r.enrollment_id, r.learner_id, r.content_id, p.rule_id, p.path_id, false
     FROM ended_path p JOIN enrollment_reason r ON r.path_id = p.path_id AND r.learner_id = p.learner_id
      AND r.until_at IS NULL AND r.source = 'LEARNING_PATH'),
+-- Places that a rule would have ended if no open task needed them. (What a path gives up, no rule ends.)
+retained AS MATERIALIZED (
+  SELECT s.enrollment_id, min(s.rule_id) AS rule_id FROM chosen s
+   WHERE NOT $6 AND s.rule_id IS NOT NULL
+     AND EXISTS (SELECT 1 FROM enrollment_reason r
+                  WHERE r.enrollment_id = s.enrollment_id AND r.until_at IS NULL AND {is_bound})
+     AND NOT EXISTS (SELECT 1 FROM enrollment_reason r
+                      WHERE r.enrollment_id = s.enrollment_id AND r.until_at IS NULL AND NOT {is_bound}
+                        AND r.id NOT IN (SELECT reason_id FROM ending))
+   GROUP BY s.enrollment_id),
 ended AS (
   UPDATE enrollment_reason r SET until_at = $2 FROM (SELECT DISTINCT reason_id FROM ending) d WHERE r.id = d.reason_id
   RETURNING r.learner_id, r.content_id, r.source, r.rule_id, r.path_id),

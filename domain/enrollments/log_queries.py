@@ -66,7 +66,8 @@ class ActionsOf:
         return tuple(given), tuple(given.values())
 
 
-def _log(principal: Principal) -> Query:
+def query_actions(principal: Principal) -> Query:
+    """Return the query of all entries of the tenant."""
     rule = "a.rule_id, a.rule_name" if principal.sees_all else "NULL::bigint AS rule_id, NULL::text AS rule_name"
     columns = (
         f"a.id, a.learner_id, a.content_id, a.action, a.source, {rule}, a.task_id, a.path_id, a.actor_learner_id,"
@@ -76,7 +77,7 @@ def _log(principal: Principal) -> Query:
 
 
 def _visible(principal: Principal) -> Query:
-    return _log(principal).where(visibility(principal, "a"))
+    return query_actions(principal).where(visibility(principal, "a"))
 
 
 async def find_content_action(reads: Statements, principal: Principal, action_id: int) -> ContentActionRow | None:
@@ -90,7 +91,7 @@ async def load_caused_actions_by_id(
 ) -> list[ContentActionRow | None]:
     """Return entries that the viewer's change has caused; people see those that they would see in the log."""
     # A tool sees what it has done without READ.
-    query = (_visible if principal.is_person else _log)(principal)
+    query = (_visible if principal.is_person else query_actions)(principal)
     query.where("a.id = ANY (?::bigint[])", list(ids))
     rows = {row.id: row for row in await reads.rows(ContentActionRow, query.text, *query.args)}
     return [rows.get(action_id) for action_id in ids]
@@ -108,7 +109,7 @@ async def list_content_actions(
 
     Where `needs_order_of_commits`, prepare it before the snapshot opens: AS_LOGGED shows only what has a place in it.
     """
-    _require_log(principal)
+    require_log(principal)
     by = restriction or ActionFilter()
     query = _visible(principal)
     covers = await restrict(reads, principal, query, by)
@@ -130,13 +131,14 @@ async def list_content_actions(
 
 async def query_log(reads: Statements, principal: Principal, restriction: ActionFilter) -> Query:
     """Return the query of all entries that the viewer may see, in no order. Raises like `list_content_actions`."""
-    _require_log(principal)
+    require_log(principal)
     query = _visible(principal)
     await restrict(reads, principal, query, restriction)
     return query
 
 
-def _require_log(principal: Principal) -> None:
+def require_log(principal: Principal) -> None:
+    """Raise Forbidden for tools without READ."""
     if not principal.is_person:
         principal.require_reading_all()
 
@@ -146,7 +148,7 @@ def needs_order_of_commits(principal: Principal, order: LogOrder, restriction: A
 
     Raises Forbidden for tools without READ, for whom nothing shall be prepared.
     """
-    _require_log(principal)
+    require_log(principal)
     return order is LogOrder.AS_LOGGED or restriction.time is not None
 
 

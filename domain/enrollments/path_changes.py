@@ -100,7 +100,11 @@ async def follow_path_chunk(work: UnitOfWork, job: Job) -> bool:
         job.processed_count += len(learner_ids)
         job.total_count = max(job.total_count or 0, job.processed_count)
         job.progress["done_until"] = learner_ids[-1]
-    return len(learner_ids) < CHUNK
+    is_finished = len(learner_ids) < CHUNK
+    if is_finished:
+        # Who has left the path meanwhile does not follow it.
+        job.total_count = job.processed_count
+    return is_finished
 
 
 async def _propagate(work: UnitOfWork, path_id: int, added: list[int]) -> int | None:

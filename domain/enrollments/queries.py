@@ -85,13 +85,14 @@ def visibility(principal: Principal, row: str) -> str:
     return f"({own} OR {row}.content_id IN ({trained}))"
 
 
-def _enrollments(principal: Principal) -> Query:
+def query_enrollments(principal: Principal) -> Query:
+    """Return the query of the tenant's enrollments, visible or not."""
     columns = f"{_COLUMNS}, {visibility(principal, 'e')} AS is_visible"
     return Query(columns, _SOURCE).where("e.tenant_id = ?", principal.tenant_id)
 
 
 def _visible(principal: Principal) -> Query:
-    return _enrollments(principal).where(visibility(principal, "e"))
+    return query_enrollments(principal).where(visibility(principal, "e"))
 
 
 async def find_enrollment(reads: Statements, principal: Principal, enrollment_id: int) -> EnrollmentRow | None:
@@ -104,7 +105,7 @@ async def load_enrollments_by_id(
     reads: Statements, principal: Principal, ids: Sequence[int]
 ) -> list[EnrollmentRow | None]:
     """Return enrollments that are reached from something visible or were just changed, with their own fields."""
-    query = _enrollments(principal).where("e.id = ANY (?::bigint[])", list(ids))
+    query = query_enrollments(principal).where("e.id = ANY (?::bigint[])", list(ids))
     rows = {row.id: row for row in await reads.rows(EnrollmentRow, query.text, *query.args)}
     return [rows.get(enrollment_id) for enrollment_id in ids]
 
@@ -115,7 +116,7 @@ async def load_own_enrollments_by_content(
     """Return the viewer's own enrollment in each content; None where there never was one."""
     if principal.learner_id is None:
         return [None for _ in content_ids]
-    query = _enrollments(principal)
+    query = query_enrollments(principal)
     query.where("e.learner_id = ? AND e.content_id = ANY (?::bigint[])", principal.learner_id, list(content_ids))
     rows = {row.content_id: row for row in await reads.rows(EnrollmentRow, query.text, *query.args)}
     return [rows.get(content_id) for content_id in content_ids]
@@ -132,15 +133,20 @@ async def list_enrollments(
 
     Raises Forbidden for tools without READ.
     """
-    if not principal.is_person:
-        principal.require_reading_all()
+    require_enrollments(principal)
     query = await _restricted(reads, principal, restriction or EnrollmentFilter())
     return await read_page(reads, EnrollmentRow, query, _ORDER, request)
 
 
+def require_enrollments(principal: Principal) -> None:
+    """Raise Forbidden for tools without READ."""
+    if not principal.is_person:
+        principal.require_reading_all()
+
+
 async def list_own_access(reads: Statements, principal: Principal, *, request: PageRequest) -> Page[EnrollmentRow]:
     """Return a page of what the viewer has access to now, latest first; empty for tools."""
-    query = _enrollments(principal).where("e.learner_id = ? AND e.is_active", principal.learner_id or 0)
+    query = query_enrollments(principal).where("e.learner_id = ? AND e.is_active", principal.learner_id or 0)
     return await read_page(reads, EnrollmentRow, query, _ORDER, request)
 
 

@@ -91,6 +91,59 @@ async def read_changes(sql: Statements, tenant_id: int, *, after: int, limit: in
     )
 
 
+async def read_latest_changes(
+    sql: Statements, tenant_id: int, *, after: int, until: int, object_type: ObjectType, limit: int
+) -> list[Change]:
+    """Return the last change of each object of a kind that changed after a position, in order."""
+    return await sql.rows(
+        Change,
+        """
+        SELECT max(position) AS position, object_type, object_id, max(version) AS version, max(at) AS at FROM change
+         WHERE tenant_id = $1 AND position > $2 AND position <= $3 AND object_type = $4
+         GROUP BY object_type, object_id ORDER BY 1 LIMIT $5
+        """,
+        tenant_id,
+        after,
+        until,
+        object_type.value,
+        limit,
+    )
+
+
+async def is_lost(sql: Statements, tenant_id: int, *, after: int) -> bool:
+    """Tell whether changes after a position have been deleted: the feed has no gaps, and is deleted from its beginning.
+
+    So they have where the position is ahead of the feed, as it is when an older database was restored.
+    """
+    return bool(
+        await sql.value(
+            """
+            SELECT $2 > position
+                OR $2 < coalesce((SELECT min(c.position) - 1 FROM change c WHERE c.tenant_id = $1), position)
+              FROM feed_head WHERE tenant_id = $1
+            """,
+            tenant_id,
+            after,
+        )
+    )
+
+
+async def has_account_changed(
+    sql: Statements, tenant_id: int, *, object_type: ObjectType, account_id: int, after: int
+) -> bool:
+    """Tell whether what an account may see has changed after a position."""
+    return bool(
+        await sql.value(
+            "SELECT EXISTS (SELECT 1 FROM change WHERE tenant_id = $1 AND position > $2 AND object_type = $3"
+            " AND object_id = $4)",
+            tenant_id,
+            after,
+            object_type.value,
+            account_id,
+        )
+    )
+
+
 async def sequence(tenant_id: int) -> int:
     """Give positions to what is committed and has none; return how many rows got one."""
     total = 0
@@ -118,9 +171,9 @@ async def sequence_batch(sql: Session, tenant_id: int) -> int:
                 SELECT id FROM change_pending WHERE tenant_id = $1 ORDER BY id LIMIT $2))
               RETURNING *),
             placed AS (
-              INSERT INTO change (tenant_id, position, object_type, object_id, version, keys_before, keys_after, at)
+              INSERT INTO change (tenant_id, position, object_type, object_id, version, at)
               SELECT g.tenant_id, h.position + row_number() OVER (ORDER BY g.id),
-                     g.object_type, g.object_id, g.version, g.keys_before, g.keys_after, g.at
+                     g.object_type, g.object_id, g.version, g.at
                 FROM gone g JOIN feed_head h ON h.tenant_id = $1
               RETURNING position, object_type, object_id),
             logged AS (

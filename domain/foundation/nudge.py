@@ -6,6 +6,7 @@ Nothing waits for it and nothing fails by it: nudges are merged per tenant and s
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -15,6 +16,8 @@ CHANNEL = "mandate:news"
 JOBS = "jobs"
 #: Seconds without a try after Redis could not be reached.
 PAUSE = 2.0
+#: Seconds between two tries to listen again.
+LISTENING_PAUSE = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -79,3 +82,30 @@ def send(tenant_id: int, *, has_jobs: bool = False) -> None:
         _nudger.add(str(tenant_id))
         if has_jobs:
             _nudger.add(JOBS)
+
+
+async def listen(redis_url: str, on_news: Callable[[str], None], on_connection: Callable[[bool], None]) -> None:
+    """Call `on_news` with each message (a tenant's ID, or JOBS) until cancelled; connects again for ever.
+
+    `on_connection` is told when listening begins and ends: what was said in between is lost, so whoever listens looks
+    for themselves then, and looks often while nobody can tell them anything.
+    """
+    while True:
+        with contextlib.suppress(Exception):
+            async with (
+                # The connection must not come back by itself: what was missed meanwhile would go unnoticed.
+                Redis.from_url(
+                    redis_url, decode_responses=True, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0)
+                ) as redis,
+                redis.pubsub() as channel,
+            ):
+                await channel.subscribe(CHANNEL)
+                try:
+                    async for message in channel.listen():
+                        if message["type"] == "subscribe":
+                            on_connection(True)
+                        elif message["type"] == "message":
+                            on_news(message["data"])
+                finally:
+                    on_connection(False)
+        await asyncio.sleep(LISTENING_PAUSE)

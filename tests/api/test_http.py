@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from domain.foundation.access import Principal
+from domain.foundation.feed_reader import FeedReaders
 from domain.foundation.settings import Settings
 from gql.http import GraphQLEndpoint, media_type
 from gql.schema import schema
@@ -223,7 +224,7 @@ async def test_a_client_that_goes_away_while_sending_is_no_failure_of_ours(
 ) -> None:
     """Nothing is logged as unexpected, and the connection to the database is given back."""
     client = api.acting_as(admin)
-    endpoint = GraphQLEndpoint(schema(), settings, lambda: api.now)
+    endpoint = GraphQLEndpoint(schema(), settings, lambda: api.now, FeedReaders(""))
     headers = [(b"content-type", b"application/json"), (b"authorization", client.headers["Authorization"].encode())]
     scope = {"type": "http", "method": "POST", "path": "/graphql", "headers": headers, "query_string": b""}
     messages = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]

@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY, generate_latest
 from domain.foundation import tracing
 from domain.foundation.access import Principal
 from domain.foundation.database import database
+from domain.foundation.feed_reader import FeedReaders
 from domain.foundation.settings import Settings
 from gql import metrics, request_body
 from gql.app import create_app
@@ -239,7 +240,7 @@ async def test_a_slow_body_holds_no_connection_and_ends(
     """While the rest of it does not come, the database is for others; after a time it is 408."""
     monkeypatch.setattr(request_body, "SLOW_AFTER", 0.02)
     monkeypatch.setattr(request_body, "TIME_LIMIT", 0.4)
-    endpoint = GraphQLEndpoint(schema(), settings, lambda: api.now)
+    endpoint = GraphQLEndpoint(schema(), settings, lambda: api.now, FeedReaders(""))
     authorization = api.acting_as(admin).headers["Authorization"].encode()
     headers = [(b"content-type", b"application/json"), (b"authorization", authorization)]
     scope = {"type": "http", "method": "POST", "path": "/graphql", "headers": headers, "query_string": b""}

@@ -4,8 +4,9 @@ import pytest
 
 from domain.content.models import Content
 from domain.foundation.access import Principal
+from tests.scenarios.histories import UPDATE_PATH
 from tests.support.assigning import Assigning
-from tests.support.company import Company, ref_is
+from tests.support.company import Company, content_id, key_of, ref_is
 
 DUE = "2026-03-16"
 
@@ -91,6 +92,41 @@ async def test_deleting_a_rule_with_its_access_retains_too(
     actions = ["RETAINED", "UNENROLLED"]
     assert await company.log(tasked, actions=actions) == ["RETAINED A AUTO_UNENROLLMENT R"]
     assert await company.log(other, actions=actions) == ["UNENROLLED A AUTO_UNENROLLMENT R"]
+
+
+@pytest.mark.parametrize("way", ["UNENROLL", "RELEASE", "revoked"])
+async def test_a_target_that_is_also_in_a_path_of_the_rule_is_retained(
+    company: Company, assigning: Assigning, course: Content, way: str
+) -> None:
+    """The "path" reason ends with the path, so that nothing but the task holds the course."""
+    person = await company.person("Pia", {1: "x"})
+    path = await company.path("P", course)
+    when_unmet = "KEEP" if way == "revoked" else way
+    rule = await company.rule("R", ref_is(1, "x"), gives=[course, path], when_unmet=when_unmet)
+    await assigning.assign(person, course, DUE)
+    if way == "revoked":
+        await company.delete(rule, revokes=True)
+    else:
+        await company.set_ref(person, 1, "y")
+    assert await company.reasons(person) == {"A": ["MANDATORY_TASK"]}
+    assert sorted(await company.log(person, actions=["RETAINED", "UNENROLLED"])) == [
+        "RETAINED A AUTO_UNENROLLMENT R",
+        "UNENROLLED P AUTO_UNENROLLMENT R",
+    ]
+
+
+async def test_a_path_that_gives_up_a_course_retains_nothing(
+    company: Company, assigning: Assigning, course: Content
+) -> None:
+    """Only a rule holds the path, but no rule takes anything: the "path" reason ends, and the log is silent."""
+    person = await company.person("Pia", {1: "x"})
+    other = await company.course("B")
+    path = await company.path("P", course, other)
+    await company.rule("R", ref_is(1, "x"), gives=[path])
+    await assigning.assign(person, course, DUE)
+    await company.do(UPDATE_PATH, learningPath=key_of(path), changes={"items": [{"courseId": content_id(other)}]})
+    assert (await company.reasons(person))["A"] == ["MANDATORY_TASK"]
+    assert await company.log(person, actions=["RETAINED", "UNENROLLED"]) == []
 
 
 @pytest.mark.parametrize("ending", ["completed", "withdrawn"])

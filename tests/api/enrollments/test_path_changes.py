@@ -12,7 +12,7 @@ from domain.foundation.database import writing
 from domain.foundation.models import JobKind
 from domain.tenants.models import Tenant
 from gql.ids import BACKGROUND_JOB, decode
-from tests.api.enrollments.operations import content_id, enroll, facts_of, log_of, statuses_of, tell
+from tests.api.enrollments.operations import content_id, enroll, facts_of, log_of, statuses_of, tell, unenroll
 from tests.support import factories
 from tests.support.api import Api, ApiClient
 
@@ -137,3 +137,21 @@ async def test_a_hundred_people_follow_in_the_background(
     async with writing(tenant.id) as sql:
         assert await sql.values("SELECT DISTINCT actor_learner_id FROM content_action") == [admin.learner_id]
     assert decoded[0] == BACKGROUND_JOB
+
+
+async def test_who_leaves_a_path_before_its_job_runs_is_not_counted(
+    api: Api, as_admin: ApiClient, tenant: Tenant, learner: Principal, path: Content, courses: list[Content]
+) -> None:
+    """The job has then done all that there is to do."""
+    await enroll(as_admin, learner, path)
+    for person in await factories.create_learners(tenant.id, 99):
+        await factories.create_enrollment(tenant.id, person, path.id)
+    job = (await change(as_admin, path, (courses[2], True)))["propagation"]
+    await unenroll(as_admin, learner, path)
+    decoded = decode(job["id"])
+    assert decoded is not None
+    await run_job(tenant.id, decoded[1], {JobKind.LEARNING_PATH_CHANGE: follow_path_chunk}, lambda: api.now)
+    done = await as_admin.value(
+        "query ($id: ID!) { backgroundJob(id: $id) { status totalCount processedCount } }", id=job["id"]
+    )
+    assert done == {"status": "SUCCEEDED", "totalCount": 99, "processedCount": 99}

@@ -1,5 +1,6 @@
 """Editing, copying, deleting and backfilling rules; cancelling their jobs; switching them off and on."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from domain.reactions import CHUNKS
 from domain.tenants.operations import set_auto_assignment
 from tests.domain.auto_assignment.conftest import Company, ref_is
 from tests.support import factories
+from tests.support.jobs import run_all_jobs
 
 
 async def _edit(company: Company, rule_id: int, *, backfills: bool = True, **changes: Any) -> RuleSaved:
@@ -317,6 +319,28 @@ async def test_a_cancelled_backfill_leaves_the_rest_as_members_who_were_not_enro
     assert await _status(company, job_id) == ("SUCCEEDED", 150, 150)
     [row] = await company.fetch("SELECT count(*) FROM content_action")
     assert row[0] == 150
+
+
+@pytest.mark.parametrize("is_backfilled", [False, True])
+async def test_a_backfill_of_added_content_that_goes_on_leaves_the_preparation_of_the_rule_alone(
+    company: Company, is_backfilled: bool
+) -> None:
+    """Who was not to be enrolled when the rule was created gets what the edit added, and nothing else."""
+    first, added = [await factories.create_course(company.tenant.id) for _ in range(2)]
+    people = await factories.create_learners(company.tenant.id, 120, refs={1: "Sales"})
+    rule = await company.rule(ref_is(1, "Sales"), gives=[first], backfills=is_backfilled)
+    job_id = (await _edit(company, rule.rule_id, add_contents=[ContentKey(id=added.id)])).backfill_id
+    assert job_id is not None
+    await company.do(lambda work: cancel_job(work, job_id=job_id))
+    if rule.backfill_id is not None:
+        await company.do(partial(cancel_job, job_id=rule.backfill_id))
+    await company.do(lambda work: resume_job(work, job_id=job_id))
+    await _run(company, job_id)
+    await run_all_jobs(company.tenant, lambda: company.now)
+    assert (await _enrolled(company, first), await _enrolled(company, added)) == (0, 120)
+    assert await company.members_of(rule.rule_id) == set(people)
+    assert await company.fetch("SELECT status FROM background_job WHERE kind = 'RULE_PREPARATION'") == [("SUCCEEDED",)]
+    assert await company.fetch("SELECT state FROM rule") == [("ACTIVE",)]
 
 
 async def test_switching_off_unenrolls_nobody_and_switching_on_reconciles(company: Company) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from domain.auto_assignment.rule_editing import RuleChanges, duplicate_rule, upd
 from domain.content.queries import ContentKey
 from domain.foundation.background import run_job
 from domain.foundation.errors import NotFound
+from domain.foundation.job_control import cancel_job
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.learner_changes import LearnerChanges, RefChange
 from domain.people.models import PlaceKind
@@ -121,3 +123,55 @@ async def test_content_is_added_while_people_wait_for_their_evaluation(company: 
     assert counts == [("One", fitting), ("Other", fitting)]
     jobs = await company.fetch("SELECT processed_count, total_count FROM background_job WHERE id = $1", job_id)
     assert jobs == [(fitting, fitting)]
+
+
+@pytest.mark.parametrize("when_unmet", UnmetPolicy)
+@pytest.mark.parametrize("fitting", [3, 120])
+async def test_a_rule_is_backfilled_while_people_wait_who_meet_it_again(
+    company: Company, fitting: int, when_unmet: UnmetPolicy
+) -> None:
+    """They enter again, whether evaluation or backfill comes first: it is no matter that they had been enrolled."""
+    course = await factories.create_course(company.tenant.id)
+    rule_id = (await company.rule(ref_is(1, "Sales"), gives=[course], when_unmet=when_unmet)).rule_id
+    for value in ("Sales", "Service", "Sales"):
+        await run_all_jobs(company.tenant, lambda: company.now)
+        rows = [
+            LearnerChanges(external_id=str(n), name="N", ref_values=[RefChange(1 if n < fitting else 2, value)])
+            for n in range(120)
+        ]
+        await company.do(partial(bulk_upsert_learners, rows=rows))
+    job_id = (await company.do(lambda work: backfill_rule(work, rule_id=rule_id))).result
+    await run_job(company.tenant.id, job_id, CHUNKS, lambda: company.now)
+    await run_all_jobs(company.tenant, lambda: company.now)
+    assert await company.fetch(
+        "SELECT count(*), count(DISTINCT learner_id) FROM content_action WHERE action = 'ENROLLED'"
+    ) == [(2 * fitting, fitting)]
+    assert await company.fetch(
+        "SELECT count(*), bool_or(is_permanent) FROM enrollment_reason WHERE until_at IS NULL"
+    ) == [(fitting, False)]
+    jobs = await company.fetch("SELECT processed_count, total_count FROM background_job WHERE id = $1", job_id)
+    assert jobs == [(fitting, fitting)]
+
+
+async def test_a_backfill_is_cancelled_while_people_wait_who_newly_meet_the_rule(company: Company) -> None:
+    """They are none of those whom it leaves as members who were not enrolled: their evaluation enrolls them."""
+    one, other = [await factories.create_course(company.tenant.id, title=title) for title in ("One", "Other")]
+    await factories.create_learners(company.tenant.id, 120, refs={1: "Sales"})
+    saved = await company.rule(ref_is(1, "Sales"), gives=[one])
+    await run_all_jobs(company.tenant, lambda: company.now)
+    rows = [LearnerChanges(external_id=str(n), name="N", ref_values=[RefChange(1, "Sales")]) for n in range(120)]
+    await company.do(partial(bulk_upsert_learners, rows=rows))
+    added = RuleChanges(add_contents=[ContentKey(id=other.id)])
+    job_id = (
+        await company.do(
+            lambda work: update_rule(
+                work, rule_id=saved.rule_id, changes=added, expected_version=None, backfills_existing_learners=True
+            )
+        )
+    ).result.backfill_id
+    await company.do(lambda work: cancel_job(work, job_id=job_id))
+    await run_all_jobs(company.tenant, lambda: company.now)
+    counts = await company.fetch(
+        "SELECT c.title, count(*) FROM content_action a JOIN content c ON c.id = a.content_id GROUP BY 1 ORDER BY 1"
+    )
+    assert counts == [("One", 240), ("Other", 120)]

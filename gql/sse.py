@@ -1,0 +1,90 @@
+"""GraphQL over server-sent events: one operation per request, for clients behind proxies that know only HTTP.
+
+There are no close codes: a body that ends without `complete` says "come back with your last cursor".
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, aclosing
+from typing import Any
+
+import orjson
+from graphql import GraphQLError
+from starlette.responses import StreamingResponse
+from strawberry.types import ExecutionResult
+
+from domain.foundation.errors import Unauthenticated
+from domain.foundation.live import ResetReason
+from gql.streaming import Payload, Refused
+
+EVENT_STREAM = "text/event-stream"
+#: Seconds for which a client may take nothing before it is let go.
+SEND_TIMEOUT = 30.0
+
+COMPLETE = b"event: complete\ndata:\n\n"
+
+log = logging.getLogger("mandate.api")
+
+
+def next_event(body: bytes) -> bytes:
+    """Return one result as an event."""
+    return b"event: next\ndata: " + body + b"\n\n"
+
+
+def single_event(result: ExecutionResult) -> AsyncIterator[bytes]:
+    """Return the events of an operation that has one result."""
+    body: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        body["errors"] = [error.formatted for error in result.errors]
+    if result.extensions:
+        body["extensions"] = result.extensions
+    return _whole(body)
+
+
+def refusal_events(errors: list[GraphQLError]) -> AsyncIterator[bytes]:
+    """Return the events of an operation that did not begin."""
+    return _whole({"errors": [error.formatted for error in errors]})
+
+
+async def _whole(body: object) -> AsyncIterator[bytes]:
+    yield next_event(orjson.dumps(body))
+    yield COMPLETE
+
+
+async def stream_events(
+    stream: AsyncGenerator[Payload, None],
+    *,
+    seconds: float | None,
+    check: Callable[[], Awaitable[None]],
+    held: ExitStack,
+) -> AsyncIterator[bytes]:
+    """Yield the events of a stream for at most so many seconds: then its credential ends.
+
+    `check` raises Unauthenticated when the credential is gone; `held` is let go at the end.
+    """
+    with held:
+        try:
+            async with asyncio.timeout(seconds), aclosing(stream):
+                async for payload in stream:
+                    if payload.reset is ResetReason.SCOPE_CHANGED:
+                        await check()
+                    yield next_event(payload.body)
+        except Refused as refusal:
+            yield next_event(orjson.dumps({"errors": [error.formatted for error in refusal.errors]}))
+        except (TimeoutError, Unauthenticated):
+            return
+        except Exception as error:
+            log.warning("a stream failed: %s", type(error).__name__, exc_info=error)
+            return
+        yield COMPLETE
+
+
+class EventStreamResponse(StreamingResponse):
+    """Answer whose body goes on."""
+
+    media_type = EVENT_STREAM
+
+    def __init__(self, events: AsyncIterator[bytes]) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Vary": "Accept, Authorization"}
+        super().__init__(events, headers=headers)

@@ -1,0 +1,212 @@
+"""GraphQL over WebSocket: the graphql-transport-ws protocol, with credentials that end and streams that never skip.
+
+The close codes are chosen by what the reference client does with them: it comes back after 1012, 1013, 4403 and 4408,
+and gives up after any other. Each operation is authenticated anew, so rights are those of the present.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, aclosing
+from datetime import datetime
+from typing import Any
+
+import orjson
+from graphql import GraphQLError
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http.async_base_view import AsyncWebSocketAdapter
+from strawberry.http.exceptions import WebSocketDisconnected
+from strawberry.schema.exceptions import CannotGetOperationTypeError
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
+from strawberry.types.execution import ExecutionResult, PreExecutionError
+
+from domain.foundation.access import Principal
+from domain.foundation.errors import Unauthenticated
+from domain.foundation.live import ResetReason
+from gql.connections import STREAMS_PER_CONNECTION, Connections, TooManyConnections
+from gql.context import Context
+from gql.failures import BAD_REQUEST
+from gql.schema import Schema
+from gql.streaming import Refused
+
+log = logging.getLogger("mandate.api")
+
+FORBIDDEN = 4403
+BAD_MESSAGE = 4400
+TRY_AGAIN_LATER = 1013
+#: Seconds after which a stream that was refused for being one too many may be tried again.
+RETRY_AFTER = 10
+#: The longest that a timer is set for; what expires later is looked at again.
+LONGEST_TIMER = 86_400.0
+
+#: Returns the context of a new operation for an `Authorization` value; raises Unauthenticated.
+Authenticate = Callable[[str | None], Awaitable[Context]]
+
+
+class Socket(BaseGraphQLTransportWSHandler[Any, None]):
+    """One connection and its operations."""
+
+    def __init__(
+        self,
+        websocket: AsyncWebSocketAdapter,
+        raw: WebSocket,
+        *,
+        view: Any,
+        schema: Schema,
+        authenticate: Authenticate,
+        clock: Callable[[], datetime],
+        connections: Connections,
+    ) -> None:
+        super().__init__(
+            view=view,
+            websocket=websocket,
+            # What the base hands to `on_ws_connect`.
+            context=self,
+            root_value=None,
+            schema=schema,
+            connection_init_wait_timeout=view.connection_init_wait_timeout,
+        )
+        #: Payload of `connection_init`.
+        self.connection_params: dict[str, Any] = {}
+        self._raw = raw
+        self._live_schema = schema
+        self._authenticate = authenticate
+        self._clock = clock
+        self._connections = connections
+        self._held = ExitStack()
+        self._authorization: str | None = raw.headers.get("authorization")
+        self._expiry: asyncio.TimerHandle | None = None
+
+    async def handle(self) -> None:
+        """Serve the connection until it ends. No exception may reach the server: it would close with 1011."""
+        try:
+            await super().handle()
+        except Exception as error:
+            log.warning("a connection failed: %s", type(error).__name__, exc_info=error)
+            await self._close(TRY_AGAIN_LATER, "Try again later")
+
+    async def shutdown(self) -> None:
+        """End the operations and forget the connection."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+        try:
+            await super().shutdown()
+        finally:
+            self._held.close()
+
+    async def handle_message(self, message: Any) -> None:
+        """Act on a message of the client; what the protocol does not know ends the connection."""
+        if not _is_wellformed(message):
+            await self.handle_invalid_message("Not a message of the protocol")
+            return
+        await super().handle_message(message)
+
+    async def handle_connection_init(self, message: Any) -> None:
+        """Authenticate the client, then acknowledge the connection."""
+        try:
+            # An explicit null says no more than leaving it out.
+            message["payload"] = message.get("payload") or {}
+            await super().handle_connection_init(message)
+        except TooManyConnections:
+            await self._close(TRY_AGAIN_LATER, "Too many connections")
+
+    async def admit(self) -> None:
+        """Authenticate by the payload of `connection_init`, else by the handshake.
+
+        Raises ConnectionRejectionError and TooManyConnections.
+        """
+        named = (value for key, value in self.connection_params.items() if key.lower() == "authorization")
+        given = next(named, None)
+        if isinstance(given, str):
+            self._authorization = given
+        try:
+            context = await self._authenticate(self._authorization)
+        except Unauthenticated as error:
+            raise ConnectionRejectionError from error
+        await context.close()
+        self._held.enter_context(self._connections.counted(context.principal))
+        self._end_with(context.principal)
+
+    def _end_with(self, principal: Principal) -> None:
+        """Close the connection when the credential ends."""
+        if principal.expires_at is None:
+            return
+        seconds = (principal.expires_at - self._clock()).total_seconds()
+        loop = asyncio.get_running_loop()
+        if seconds > LONGEST_TIMER:
+            self._expiry = loop.call_later(LONGEST_TIMER, self._end_with, principal)
+        else:
+            self._expiry = loop.call_later(max(0.0, seconds), self._expire)
+
+    def _expire(self) -> None:
+        self._ending = asyncio.ensure_future(self._close(FORBIDDEN, "Forbidden"))
+
+    async def handle_subscribe(self, message: Any) -> None:
+        """Begin an operation."""
+        is_one_too_many = len(self.operations) >= STREAMS_PER_CONNECTION and message["id"] not in self.operations
+        if self.connection_acknowledged and is_one_too_many:
+            extensions = {"code": "RATE_LIMITED", "retryAfterSeconds": RETRY_AFTER}
+            error = GraphQLError(f"At most {STREAMS_PER_CONNECTION} streams at once.", extensions=extensions)
+            await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
+            return
+        await super().handle_subscribe(message)
+
+    async def run_operation(self, operation: Operation[Any, None]) -> None:
+        """Run an operation to its end; what cannot be produced ends the connection, and the client comes back."""
+        try:
+            context = await self._authenticate(self._authorization)
+            try:
+                await self._run(operation, context)
+            finally:
+                await context.close()
+        except (WebSocketDisconnected, WebSocketDisconnect):
+            return
+        except Unauthenticated:
+            await self._close(FORBIDDEN, "Forbidden")
+        except Refused as refusal:
+            await operation.send_initial_errors(refusal.errors)
+        except CannotGetOperationTypeError as error:
+            extensions = {"code": BAD_REQUEST}
+            await operation.send_initial_errors([GraphQLError(error.as_http_error_reason(), extensions=extensions)])
+        except Exception as error:
+            log.warning("a stream failed: %s", type(error).__name__, exc_info=error)
+            await self._close(TRY_AGAIN_LATER, "Try again later")
+
+    async def _run(self, operation: Operation[Any, None], context: Context) -> None:
+        result = await self._live_schema.open(operation.query, operation.variables, operation.operation_name, context)
+        if isinstance(result, PreExecutionError):
+            await operation.send_initial_errors(result.errors or [])
+            return
+        if isinstance(result, ExecutionResult):
+            await operation.send_next(result)
+        else:
+            head = b'{"id":%b,"type":"next","payload":' % orjson.dumps(operation.id)
+            async with aclosing(result):
+                async for payload in result:
+                    if payload.reset is ResetReason.SCOPE_CHANGED:
+                        # Raises Unauthenticated when it is the credential itself that is gone.
+                        await (await self._authenticate(self._authorization)).close()
+                    await self._raw.send_text((head + payload.body + b"}").decode())
+        await operation.send_operation_message({"id": operation.id, "type": "complete"})
+
+    async def _close(self, code: int, reason: str) -> None:
+        with contextlib.suppress(Exception):
+            await self.websocket.close(code=code, reason=reason)
+
+
+def _is_wellformed(message: Any) -> bool:
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        return False
+    if message["type"] in ("subscribe", "complete") and not isinstance(message.get("id"), str):
+        return False
+    if message["type"] != "subscribe":
+        return True
+    payload = message.get("payload")
+    return (
+        isinstance(payload, dict)
+        and isinstance(payload.get("query"), str)
+        and isinstance(payload.get("variables"), dict | None)
+        and isinstance(payload.get("operationName"), str | None)
+    )

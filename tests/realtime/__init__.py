@@ -1,0 +1,1 @@
+"""Live streams: over real sockets, from whichever process wrote."""
