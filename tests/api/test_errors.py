@@ -71,7 +71,7 @@ async def test_an_expected_failure_of_a_query_is_a_top_level_error_with_its_plac
                 "extensions": {"code": "INVALID", "path": ["first"]},
             }
         ],
-        "extensions": {"cost": {"requested": 76, "remaining": 29_924, "limit": 30_000, "resetSeconds": 1}},
+        "extensions": {"cost": {"requested": 76, "remaining": 999_924, "limit": 1_000_000, "resetSeconds": 1}},
     }
 
 

@@ -98,6 +98,11 @@ FORTY = "{ learners(first: 40) { nodes { id } } }"
 RENAME = 'mutation { updateTenant(input: {changes: {name: "Renamed"}}) { tenant { name } errors { code } } }'
 
 
+def test_an_account_has_30000_points_a_minute() -> None:
+    """Unless the operator says otherwise."""
+    assert Settings().cost_per_minute == 30_000
+
+
 async def test_every_response_tells_what_it_cost(poor: tuple[Api, list[float]], admin: Principal) -> None:
     """And how much is left, until when."""
     client, seconds = poor[0].acting_as(admin), poor[1]
