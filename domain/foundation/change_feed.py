@@ -202,8 +202,8 @@ async def sequence_all_tenants() -> int:
     return total
 
 
-async def measure_lag(now: datetime) -> None:
-    """Find out how much is committed and has no position, in all tenants, and how old the oldest of it is."""
+async def measure_lag(now: datetime) -> tuple[int, float]:
+    """Return how many committed rows of all tenants have no position, and the age of the oldest in seconds."""
     rows, oldest = 0, now
     for record in await across_tenants("SELECT * FROM tenants_with_pending_changes()"):
         async with ReadScope(record[0]) as reads:
@@ -212,5 +212,4 @@ async def measure_lag(now: datetime) -> None:
             )
         rows += pending["count"]
         oldest = min(oldest, pending["oldest"] or now)
-    metrics.FEED_LAG_ROWS.set(rows)
-    metrics.FEED_LAG_SECONDS.set((now - oldest).total_seconds())
+    return rows, (now - oldest).total_seconds()

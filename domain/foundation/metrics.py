@@ -32,8 +32,6 @@ REMINDER_DELAY = Histogram(
 EMAIL_ATTEMPTS = Counter("mandate_email_attempts", "Attempts to hand an email over.", ["outcome"])
 SEQUENCED = Counter("mandate_feed_sequenced_rows", "Change rows that were given a position.")
 SEQUENCING = Histogram("mandate_feed_sequencing_seconds", "Batches of change rows that were numbered.", buckets=_QUICK)
-FEED_LAG_ROWS = Gauge("mandate_feed_lag_rows", "Change rows without a position.")
-FEED_LAG_SECONDS = Gauge("mandate_feed_lag_seconds", "Age of the oldest change row without a position.")
 POOL = Gauge("mandate_database_connections", "Connections of this process to PostgreSQL.", ["state"])
 
 
