@@ -24,8 +24,13 @@ from domain.foundation.settings import settings as process_settings
 from gql.calendar_feed import CalendarFeed
 from gql.exports import Exports
 from gql.http import GraphQLEndpoint
+from gql.jwks import key_set
 from gql.log_report import CONTENT_ACTIONS
+from gql.rate_limit import CostLimiter
 from gql.readiness import find_obstacle
+from gql.request_log import HEADER as REQUEST_ID
+from gql.request_log import RequestLog
+from gql.response_headers import ResponseHeaders
 from gql.schema import schema
 from gql.task_report import MANDATORY_TASKS
 
@@ -35,8 +40,9 @@ __all__ = ["BadSettings", "create_app"]
 def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime] = business_time.now) -> Starlette:
     """Return the application; its lifespan opens and closes the connections of the process."""
     settings = settings or process_settings()
-    settings.require_proper_secret()
+    settings.require_trusted_tokens()
 
+    limiter = CostLimiter(settings.redis_url.get_secret_value(), limit=settings.cost_per_minute)
     feeds = FeedReaders(settings.redis_url.get_secret_value())
 
     @contextlib.asynccontextmanager
@@ -49,30 +55,33 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
             nudge.start(settings.redis_url.get_secret_value())
             feeds.start()
             try:
-                yield
+                async with key_set(settings.jwks_url).kept_fresh() if settings.jwks_url else contextlib.nullcontext():
+                    yield
             finally:
                 await feeds.stop()
                 await nudge.stop()
+                await limiter.close()
 
-    middleware = []
+    middleware = [Middleware(ResponseHeaders), Middleware(RequestLog)]
     if settings.allowed_origins:
         middleware.append(
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.allowed_origins,
                 allow_methods=["GET", "POST"],
-                allow_headers=["Authorization", "Content-Type"],
+                allow_headers=["Authorization", "Content-Type", REQUEST_ID],
+                expose_headers=["Retry-After", REQUEST_ID],
                 max_age=3600,
             )
         )
-    exports = Exports(schema(), settings, clock)
-    endpoint = GraphQLEndpoint(schema(), settings, clock, feeds)
+    exports = Exports(schema(), settings, clock, limiter=limiter)
+    endpoint = GraphQLEndpoint(schema(), settings, clock, feeds, limiter=limiter)
     app = Starlette(
         routes=[
             Route("/graphql", endpoint),
             WebSocketRoute("/graphql", endpoint),
             *(Route(f"/export/{report.name}", exports.route(report)) for report in (CONTENT_ACTIONS, MANDATORY_TASKS)),
-            Route("/calendar/{secret}.ics", CalendarFeed(settings, clock), methods=["GET"]),
+            Route("/calendar/{secret}.ics", CalendarFeed(settings, clock, limiter=limiter), methods=["GET"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],
@@ -80,6 +89,7 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
         lifespan=lifespan,
     )
     app.state.feeds = feeds
+    app.state.limiter = limiter
     return app
 
 

@@ -3,6 +3,8 @@
 Every reason for refusal gives the same answer, so nothing can be learned from trying.
 """
 
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +23,10 @@ from domain.tenants.accounts import (
 )
 from domain.tenants.service_accounts import API_KEY_PREFIX, hash_api_key
 from gql.ids import LEARNER, encode, find_own_key
+from gql.jwks import key_set
+from gql.signing_keys import SigningKey
 
+#: Of tokens that are signed with the secret of the service.
 ALGORITHM = "HS256"
 #: Clocks of the issuer and of this machine may differ by this much.
 LEEWAY = timedelta(seconds=5)
@@ -65,7 +70,7 @@ async def authenticate(authorization: str | None, settings: Settings, now: datet
         raise Unauthenticated
     if credential.startswith(API_KEY_PREFIX):
         return await _service_account(credential, now)
-    return await _person(_claims(credential, settings, now))
+    return await _person(await _claims(credential, settings, now))
 
 
 async def _service_account(key: str, now: datetime) -> Caller:
@@ -104,27 +109,10 @@ async def _find_person(reads: ReadScope, claims: dict[str, Any], expires_at: dat
     return None
 
 
-def _claims(token: str, settings: Settings, now: datetime) -> dict[str, Any]:
+async def _claims(token: str, settings: Settings, now: datetime) -> dict[str, Any]:
     """Return the claims of a valid token, with `exp` as an instant."""
     try:
-        claims: dict[str, Any] = jwt.decode(
-            token,
-            settings.secret_key.get_secret_value(),
-            algorithms=[ALGORITHM],
-            issuer=settings.token_issuer,
-            audience=settings.token_audience,
-            # Instants are checked below, by the clock of the request.
-            options={
-                "require": ["exp"],
-                "verify_exp": False,
-                "verify_nbf": False,
-                "verify_iat": False,
-                "verify_aud": settings.token_audience is not None,
-                "verify_iss": settings.token_issuer is not None,
-                "verify_sub": False,
-                "verify_jti": False,
-            },
-        )
+        claims = await _verified(token, settings)
         expires_at = datetime.fromtimestamp(claims["exp"], now.tzinfo)
         begins = [datetime.fromtimestamp(claims[name], now.tzinfo) for name in ("iat", "nbf") if name in claims]
         is_timely = now - LEEWAY < expires_at and all(begin <= now + LEEWAY for begin in begins)
@@ -137,3 +125,52 @@ def _claims(token: str, settings: Settings, now: datetime) -> dict[str, Any]:
     if not is_timely:
         raise Unauthenticated
     return claims | {"exp": expires_at}
+
+
+async def _verified(token: str, settings: Settings) -> dict[str, Any]:
+    """Return the claims of a token whose signature, issuer and audience are right; raises PyJWTError.
+
+    Which algorithm that takes is decided by the settings and the key. What the token says about it only has to agree.
+    """
+    if not settings.jwks_url:
+        return _decoded(token, settings.secret_key.get_secret_value(), ALGORITHM, settings)
+    keys = key_set(settings.jwks_url)
+    kid = jwt.get_unverified_header(token).get("kid")
+    tried = await keys.find(kid)
+    claims = _first_decoded(token, tried, settings)
+    # Keys without a name may have been exchanged without any sign of it.
+    may_be_old = bool(tried) and all(kid is None or key.kid is None for key in tried)
+    if claims is None and may_be_old and await keys.refresh():
+        claims = _first_decoded(token, await keys.find(kid), settings)
+    if claims is None:
+        raise jwt.InvalidSignatureError
+    return claims
+
+
+def _first_decoded(token: str, keys: Sequence[SigningKey], settings: Settings) -> dict[str, Any] | None:
+    for key in keys:
+        with contextlib.suppress(jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
+            return _decoded(token, key.key, key.algorithm, settings)
+    return None
+
+
+def _decoded(token: str, key: Any, algorithm: str, settings: Settings) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        key,
+        algorithms=[algorithm],
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        # Instants are checked by the clock of the request.
+        options={
+            "require": ["exp"],
+            "verify_exp": False,
+            "verify_nbf": False,
+            "verify_iat": False,
+            "verify_aud": settings.token_audience is not None,
+            "verify_iss": settings.token_issuer is not None,
+            "verify_sub": False,
+            "verify_jti": False,
+        },
+    )
+    return claims

@@ -5,6 +5,7 @@ who is no active person any more answers 404, each in the same way.
 """
 
 import asyncio
+import hashlib
 import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -18,10 +19,13 @@ from domain.foundation.settings import Settings
 from domain.mandatory_tasks.calendar import CalendarEntry, find_calendar_entries
 from gql.ids import MANDATORY_TASK, encode
 from gql.mandatory_tasks.calendar import read_secret
-from gql.plain_answers import failure, refusal
+from gql.plain_answers import failure, refusal, too_many_requests
+from gql.rate_limit import CostLimiter
 
 #: How often programs are asked to look again.
 REFRESH = timedelta(hours=1)
+#: How often one calendar can be asked for, by all programs of its owner.
+READS_PER_MINUTE = 60
 #: In front of the title, as few programs show more than that.
 OVERDUE = "Overdue: "
 
@@ -29,7 +33,8 @@ OVERDUE = "Overdue: "
 class CalendarFeed:
     """The route `/calendar/{secret}.ics`."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], datetime]) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], datetime], *, limiter: CostLimiter) -> None:
+        self._limiter = limiter
         self._public_url = settings.public_url.rstrip("/")
         self._clock = clock
 
@@ -39,7 +44,14 @@ class CalendarFeed:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        wanted = read_secret(request.path_params["secret"])
+        secret = request.path_params["secret"]
+        wanted = read_secret(secret)
+        if wanted is not None:
+            # Each address by itself, as many may be asked for from one machine. What is a secret is not kept as a name.
+            name = hashlib.sha256(secret.encode()).hexdigest()
+            charge = await self._limiter.pay(f"calendar:{name}", 1, limit=READS_PER_MINUTE)
+            if not charge.is_paid:
+                return too_many_requests("The calendar is asked for too often.", charge.retry_after_seconds)
         try:
             entries = None if wanted is None else await find_calendar_entries(*wanted, self._clock())
         except Exception as error:

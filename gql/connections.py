@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from domain.foundation.access import Principal
+from gql.metrics import STREAM_CONNECTIONS
 
 STREAMS_PER_CONNECTION = 20
 CONNECTIONS_PER_ACCOUNT = 10
@@ -31,9 +32,11 @@ class Connections:
             raise TooManyConnections
         self._of_account[account] += 1
         self._of_tenant[tenant] += 1
+        STREAM_CONNECTIONS.inc()
         try:
             yield
         finally:
+            STREAM_CONNECTIONS.dec()
             # What is at zero takes no memory.
             self._of_account -= Counter({account: 1})
             self._of_tenant -= Counter({tenant: 1})

@@ -23,6 +23,7 @@ from domain.foundation.text import storable_text
 from domain.foundation.unit_of_work import Done, UnitOfWork, perform
 from gql.canonical import digest
 from gql.cursors import feed_cursor
+from gql.rate_limit import CostLimiter
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -31,6 +32,8 @@ Result = TypeVar("Result")
 Batch = Callable[[ReadScope, Principal, list[Key]], Awaitable[Sequence[Value]]]
 
 IDEMPOTENCY_KEY_LENGTH = 255
+#: Seconds that a change may take until it is committed.
+MUTATION_TIMEOUT = 10.0
 
 
 @strawberry.input
@@ -57,6 +60,7 @@ class Context:
         public_url: str = "",
         clock: Callable[[], datetime] = business_time.now,
         feeds: FeedReaders | None = None,
+        limiter: CostLimiter | None = None,
     ) -> None:
         self.principal = principal
         self.now = now
@@ -67,6 +71,8 @@ class Context:
         self.is_introspection_enabled = is_introspection_enabled
         #: Where people reach the platform: what links in emails begin with.
         self.public_url = public_url
+        #: Where operations are paid; None for what nobody has asked for.
+        self.limiter = limiter
         self._loaders: dict[Any, DataLoader[Any, Any]] = {}
         self._change_cursor: str | None = None
 
@@ -99,7 +105,9 @@ class Context:
         """
         idempotent = idempotent_call(input, result_type)
         await self.close()
-        return await perform(self.principal, self.now, operation, action, idempotent=idempotent)
+        return await perform(
+            self.principal, self.now, operation, action, idempotent=idempotent, seconds=MUTATION_TIMEOUT
+        )
 
     async def change_cursor(self) -> str:
         """Return the end of the change feed in the snapshot of the operation: everything that it misses comes later.

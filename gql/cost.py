@@ -1,11 +1,12 @@
-"""The node budget: how many objects an operation asks for at most. It is what separates good from bad; depth does not.
+"""What an operation asks for at most: how many objects, and what it takes from its account.
 
 An object counts once per parent, a connection its `first` per parent (`edges` and `nodes` together), `nodes(ids:)` the
-number of IDs, any other list of objects 5. Members of a union or interface count as the largest. Values of variables
-matter, so this runs at execution: a validation rule does not know them, and a cached validation does not run at all.
+number of IDs, any other list of objects 5. Members of a union or interface count as the largest. What is more work
+than its objects show costs more than they do: counting, previews, introspection, mutations with all that they list.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
@@ -29,9 +30,6 @@ from graphql import (
     is_composite_type,
     is_list_type,
 )
-from strawberry.extensions import SchemaExtension
-
-from gql.limits import MAX_NODES, too_expensive
 
 LIST_LENGTH = 5
 #: Lists that are longer than others.
@@ -50,14 +48,70 @@ LIST_LENGTHS = {
 #: Parts of a connection that are no objects of their own.
 _POSITION = frozenset({"pageInfo"})
 
+MUTATION = 10
+COUNT = 50
+#: Root fields that look at many objects to show few.
+COUNTED = frozenset(
+    {
+        *("mandatoryTaskCounts", "mandatoryTaskBreakdown", "autoAssignmentSimulation"),
+        *("autoAssignmentRulePreview", "bulkAssignmentPreview", "emailPreview"),
+        *("__schema", "__type"),
+    }
+)
 
-def count_nodes(
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Objects, and points besides."""
+
+    nodes: int = 0
+    surcharge: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.nodes + other.nodes, self.surcharge + other.surcharge)
+
+    def times(self, count: int) -> "Cost":
+        """Return the cost of so many of these."""
+        return Cost(self.nodes * count, self.surcharge * count)
+
+    @property
+    def points(self) -> int:
+        """What is taken from the account. Nothing is free."""
+        return max(1, self.nodes + self.surcharge)
+
+
+NOTHING, ONE = Cost(), Cost(nodes=1)
+
+
+def cost_of(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any]
-) -> int:
-    """Return how many objects an operation asks for at most. The document has to be valid."""
+) -> Cost:
+    """Return what an operation costs at most. The document has to be valid."""
     root = schema.get_root_type(operation.operation)
     assert root is not None
     return _Counter(schema, document, operation, variables).of_type(root, (operation.selection_set,))
+
+
+def _sum(costs: Iterable[Cost]) -> Cost:
+    return sum(costs, NOTHING)
+
+
+def _largest(costs: Iterable[Cost]) -> Cost:
+    known = list(costs)
+    return Cost(max((cost.nodes for cost in known), default=0), max((cost.surcharge for cost in known), default=0))
+
+
+def _count_items(value: Any) -> int:
+    """Count the items of all lists in an input. It may be nested as deep as JSON can be, so this does not nest."""
+    count, pending = 0, [value]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, list):
+            count += len(part)
+            pending.extend(part)
+        elif isinstance(part, dict):
+            pending.extend(part.values())
+    return count
 
 
 class _Counter:
@@ -75,46 +129,53 @@ class _Counter:
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
         # What is spread in many places is counted once per type.
-        self._known: dict[tuple[str, tuple[int, ...]], int] = {}
+        self._known: dict[tuple[str, tuple[int, ...]], Cost] = {}
         self._row_count: int | None = None
 
-    def of_type(self, type_: GraphQLNamedOutputType, selections: tuple[SelectionSetNode, ...]) -> int:
+    def of_type(self, type_: GraphQLNamedOutputType, selections: tuple[SelectionSetNode, ...]) -> Cost:
         """Count what the selections ask for below one object."""
         key = (type_.name, tuple(id(selection) for selection in selections))
         if key not in self._known:
             self._known[key] = self._count(type_, selections)
         return self._known[key]
 
-    def _count(self, type_: GraphQLNamedOutputType, selections: tuple[SelectionSetNode, ...]) -> int:
+    def _count(self, type_: GraphQLNamedOutputType, selections: tuple[SelectionSetNode, ...]) -> Cost:
         if is_abstract_type(type_):
             possible = self._schema.get_possible_types(type_)
-            return max((self.of_type(member, selections) for member in possible), default=0)
+            return _largest(self.of_type(member, selections) for member in possible)
         if not isinstance(type_, GraphQLObjectType):
-            return 0
-        return sum(self._of_field(type_, nodes) for nodes in self._fields(type_, selections).values())
+            return NOTHING
+        return _sum(self._of_field(type_, nodes) for nodes in self._fields(type_, selections).values())
 
-    def _of_field(self, parent: GraphQLObjectType, nodes: list[FieldNode]) -> int:
+    def _of_field(self, parent: GraphQLObjectType, nodes: list[FieldNode]) -> Cost:
         """Count what one field asks for; `nodes` are all its occurrences under one key."""
         name = nodes[0].name.value
+        surcharge = NOTHING
+        if name in COUNTED and parent is self._schema.query_type:
+            surcharge = Cost(surcharge=COUNT)
         field = parent.fields.get(name)
         if field is None or name in _POSITION or not is_composite_type(get_named_type(field.type)):
-            return 0
+            return surcharge
         if parent is self._schema.mutation_type:
+            surcharge = Cost(surcharge=MUTATION + _count_items(self._argument(nodes[0], "input")))
             # Row by row, the payload is as long as the input.
             self._row_count = self._rows(nodes[0])
             self._known.clear()
         type_ = get_named_type(field.type)
         below = tuple(node.selection_set for node in nodes if node.selection_set is not None)
         if "edges" in getattr(type_, "fields", {}):
-            return self._length(parent, nodes[0]) * (1 + self._of_items(type_, below))
+            found = self._fields(type_, below)
+            if any(node[0].name.value == "totalCount" for node in found.values()):
+                surcharge += Cost(surcharge=COUNT)
+            return surcharge + (ONE + self._of_items(type_, found)).times(self._length(parent, nodes[0]))
         if is_list_type(get_nullable_type(field.type)):
-            return self._length(parent, nodes[0]) * (1 + self.of_type(type_, below))
-        return 1 + self.of_type(type_, below)
+            return surcharge + (ONE + self.of_type(type_, below)).times(self._length(parent, nodes[0]))
+        return surcharge + ONE + self.of_type(type_, below)
 
-    def _of_items(self, connection: Any, selections: tuple[SelectionSetNode, ...]) -> int:
+    def _of_items(self, connection: Any, found: dict[str, list[FieldNode]]) -> Cost:
         """Count below one item of a connection, whether it is reached by `nodes`, by `edges`, or by both."""
         items: list[SelectionSetNode] = []
-        for nodes in self._fields(connection, selections).values():
+        for nodes in found.values():
             below = [node.selection_set for node in nodes if node.selection_set is not None]
             if nodes[0].name.value == "nodes":
                 items += below
@@ -123,7 +184,7 @@ class _Counter:
                 for inner in self._fields(edge, tuple(below)).values():
                     items += [node.selection_set for node in inner if node.selection_set is not None]
         item = get_named_type(connection.fields["nodes"].type)
-        return self.of_type(item, tuple(items)) if items else 0
+        return self.of_type(item, tuple(items)) if items else NOTHING
 
     def _fields(self, type_: Any, selections: tuple[SelectionSetNode, ...]) -> dict[str, list[FieldNode]]:
         """Return the fields of an object by response key, fragments resolved."""
@@ -191,28 +252,8 @@ class _Counter:
             case IntValueNode():
                 return int(value.value)
             case ListValueNode():
-                return list(value.values)
+                return [self._value(item) for item in value.values]
             case ObjectValueNode():
                 return {field.name.value: self._value(field.value) for field in value.fields}
             case _:
                 return None
-
-
-class NodeBudget(SchemaExtension):
-    """Refuses operations that ask for too many objects."""
-
-    def on_execute(self) -> Iterator[None]:
-        """Count before anything is executed."""
-        context = self.execution_context
-        document = context.graphql_document
-        assert document is not None
-        operation = next(
-            node
-            for node in document.definitions
-            if isinstance(node, OperationDefinitionNode)
-            and (context.operation_name is None or (node.name and node.name.value == context.operation_name))
-        )
-        actual = count_nodes(context.schema._schema, document, operation, context.variables or {})
-        if actual > MAX_NODES:
-            raise too_expensive("nodes", limit=MAX_NODES, actual=actual)
-        yield

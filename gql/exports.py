@@ -23,8 +23,9 @@ from domain.foundation.errors import DomainError, TimedOut
 from domain.foundation.settings import Settings
 from gql.authentication import authenticate
 from gql.failures import BAD_REQUEST
-from gql.plain_answers import bad_filter, failure, refusal
+from gql.plain_answers import bad_filter, failure, refusal, too_many_requests
 from gql.query_parameters import parse_parameters
+from gql.rate_limit import CostLimiter, account_of
 from gql.reports import Report
 from gql.schema import Schema
 
@@ -32,6 +33,8 @@ from gql.schema import Schema
 TIME_LIMIT = 600
 REPORTS_PER_ACCOUNT = 2
 RETRY_AFTER = 10
+#: Points that a report takes, from the bucket that operations are paid from: as much as ten full pages.
+REPORT_COST = 1_000
 CHUNK = 64 * 1024
 
 
@@ -42,10 +45,18 @@ class TooManyReports(Exception):
 class Exports:
     """What all routes of reports share: an account's reports are counted, and take turns, whatever they are about."""
 
-    def __init__(self, schema: Schema, settings: Settings, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        *,
+        limiter: CostLimiter,
+    ) -> None:
         self.schema = schema
         self.settings = settings
         self.clock = clock
+        self.limiter = limiter
         self._running: Counter[tuple[int, int | None, int | None]] = Counter()
         # Reports are long, so they must not take the connections that operations need.
         self.turns = asyncio.Semaphore(max(1, settings.database_pool_size // 4))
@@ -98,18 +109,15 @@ class _Export:
             given = parse_parameters(self._exports.schema, self._report.filter_type, items)
             restriction = self._report.restriction(given)
             held.enter_context(self._exports.counted(caller.principal))
+            charge = await self._exports.limiter.pay(account_of(caller.principal), REPORT_COST)
+            if not charge.is_paid:
+                return too_many_requests("The account has used up its points.", charge.retry_after_seconds)
             file = held.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed with what is held
             await _unless_disconnected(request, self._copy(caller.principal, restriction, now, file))
         except DomainError as error:
             return bad_filter(error)
         except TooManyReports:
-            return refusal(
-                429,
-                "RATE_LIMITED",
-                f"At most {REPORTS_PER_ACCOUNT} reports at once.",
-                {"Retry-After": str(RETRY_AFTER)},
-                retryAfterSeconds=RETRY_AFTER,
-            )
+            return too_many_requests(f"At most {REPORTS_PER_ACCOUNT} reports at once.", RETRY_AFTER)
         except ClientDisconnect:
             raise
         except Exception as error:

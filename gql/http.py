@@ -13,7 +13,7 @@ import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
@@ -31,6 +31,9 @@ from gql.context import Context
 from gql.failures import BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, as_request_failure, unexpected
 from gql.ide import IDE_HEADERS, IDE_PAGE
 from gql.limits import MAX_BODY_BYTES, TOO_EXPENSIVE
+from gql.observing import count_refusal
+from gql.rate_limit import RATE_LIMITED, CostLimiter
+from gql.request_body import BodyTooLarge, BodyTooSlow, limit_body
 from gql.schema import Schema
 from gql.sse import EVENT_STREAM, EventStreamResponse, refusal_events, single_event, stream_events
 from gql.streaming import Refused
@@ -44,11 +47,7 @@ GRAPHQL_JSON = "application/graphql-response+json"
 JSON = "application/json"
 
 #: Codes that say that nothing was executed.
-REQUEST_ERRORS = frozenset({BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, BAD_VARIABLES, TOO_EXPENSIVE})
-
-
-class BodyTooLarge(Exception):
-    """The body of a request is larger than allowed."""
+REQUEST_ERRORS = frozenset({BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, BAD_VARIABLES, TOO_EXPENSIVE, RATE_LIMITED})
 
 
 def media_type(accept: str) -> str:
@@ -69,25 +68,18 @@ def media_type(accept: str) -> str:
     return best
 
 
-def limit_body(receive: Receive) -> Receive:
-    """Return `receive` that raises BodyTooLarge as soon as a body is larger than allowed."""
-    size = 0
-
-    async def receive_limited() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > MAX_BODY_BYTES:
-            raise BodyTooLarge
-        return message
-
-    return receive_limited
-
-
 class GraphQLEndpoint(GraphQL[Context, None]):
     """The `/graphql` route."""
 
-    def __init__(self, schema: Schema, settings: Settings, clock: Callable[[], datetime], feeds: FeedReaders) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        feeds: FeedReaders,
+        *,
+        limiter: CostLimiter | None = None,
+    ) -> None:
         super().__init__(
             schema,
             graphql_ide=None,
@@ -99,6 +91,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         self._settings = settings
         self._clock = clock
         self._feeds = feeds
+        self._limiter = limiter
         self.connections = Connections()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,14 +99,18 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         if scope["type"] == "websocket":
             await self._serve_socket(WebSocket(scope, receive, send))
             return
-        request = Request(scope, limit_body(receive))
-        try:
-            response = await self._answer(request)
-        finally:
-            # Before the response is sent: a slow reader must not hold a connection to the database.
+
+        async def let_go() -> None:
+            """Close the snapshot: who sends or reads slowly must not hold a connection to the database."""
             context: Context | None = getattr(request.state, "context", None)
             if context is not None:
                 await context.close()
+
+        request = Request(scope, limit_body(receive, let_go))
+        try:
+            response = await self._answer(request)
+        finally:
+            await let_go()
         await response(scope, receive, send)
 
     async def _serve_socket(self, websocket: WebSocket) -> None:
@@ -183,6 +180,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             return await self.run(request)
         except BodyTooLarge:
             return self._too_large(request)
+        except BodyTooSlow:
+            # The rest of it may come still, so the connection is of no use any more.
+            return self._refuse(request, 408, BAD_REQUEST, "The body takes too long.", {"Connection": "close"})
         except ClientDisconnect:
             return self._refuse(request, 400, BAD_REQUEST, "The body ended early.")
         except HTTPException as error:
@@ -225,6 +225,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         extensions: dict[str, Any],
         headers: dict[str, str] | None = None,
     ) -> Response:
+        count_refusal(extensions["code"])
         body = {"errors": [{"message": message, "extensions": extensions}]}
         return _json_response(body, status, media_type(request.headers.get("accept", "*/*")), headers)
 
@@ -246,6 +247,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             public_url=self._settings.public_url,
             clock=self._clock,
             feeds=self._feeds,
+            limiter=self._limiter,
         )
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
@@ -292,9 +294,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     def create_response(self, response_data: Any, sub_response: Response) -> Response:
         """Return the response with the status that its content calls for."""
-        return _json_response(
-            response_data, _status(response_data, str(sub_response.media_type)), str(sub_response.media_type)
-        )
+        chosen = str(sub_response.media_type)
+        return _json_response(response_data, _status(response_data, chosen), chosen, _retry_after(response_data))
 
 
 def _status(body: dict[str, Any], chosen: str) -> int:
@@ -302,8 +303,15 @@ def _status(body: dict[str, Any], chosen: str) -> int:
     data = body.get("data")
     if Unavailable.code in codes and not any(value is not None for value in (data or {}).values()):
         return 503
+    if RATE_LIMITED in codes and "data" not in body:
+        return 429
     # Clients that know only `application/json` expect errors of the document with 200.
     return 200 if "data" in body or chosen == JSON else 400
+
+
+def _retry_after(body: dict[str, Any]) -> dict[str, str]:
+    waits = [error.get("extensions", {}).get("retryAfterSeconds", 0) for error in body.get("errors", ())]
+    return {"Retry-After": str(max(waits))} if any(waits) else {}
 
 
 def _json_response(body: Any, status: int, chosen: str, headers: dict[str, str] | None = None) -> Response:

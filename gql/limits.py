@@ -1,4 +1,4 @@
-"""Limits of a document that its text alone decides. The node budget also needs variables: see `gql/cost.py`.
+"""Limits of a document that its text alone decides. The node budget also needs variables: see `gql/budget.py`.
 
 The rules are built once: a new class per request would be a new key of the validation cache.
 """

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from domain.foundation.errors import DomainError, Forbidden, Problems, RequestFailure, Unauthenticated
 from gql.failures import as_request_failure, unexpected
+from gql.rate_limit import RATE_LIMITED
 from gql.user_errors import error_extensions
 
 _STATUS = {Unauthenticated.code: 401, Forbidden.code: 403}
@@ -36,6 +37,12 @@ def failure(error: Exception) -> Response:
 def refusal(status: int, code: str, message: str, headers: dict[str, str] | None = None, **extensions: Any) -> Response:
     """Return the answer to a request that is refused for one reason."""
     return _json(status, [{"message": message, "extensions": {"code": code, **extensions}}], headers)
+
+
+def too_many_requests(message: str, retry_after: int) -> Response:
+    """Return the answer to somebody who has to wait, given in seconds."""
+    headers = {"Retry-After": str(retry_after)}
+    return refusal(429, RATE_LIMITED, message, headers, retryAfterSeconds=retry_after)
 
 
 def _json(status: int, errors: list[dict[str, Any]], headers: dict[str, str] | None = None) -> Response:

@@ -24,6 +24,7 @@ from strawberry.types.execution import ExecutionContext, ExecutionResult, PreExe
 from strawberry.types.graphql import OperationType
 
 from domain.foundation.errors import TimedOut
+from gql import observing
 from gql.audit_log.queries import AuditLogQuery
 from gql.auto_assignment.mutations import AutoAssignmentMutation
 from gql.auto_assignment.queries import AutoAssignmentQuery
@@ -31,10 +32,10 @@ from gql.auto_assignment.subscriptions import AutoAssignmentSubscription
 from gql.background_jobs.mutations import BackgroundJobsMutation
 from gql.background_jobs.queries import BackgroundJobsQuery
 from gql.background_jobs.subscriptions import BackgroundJobsSubscription
+from gql.budget import OperationBudget
 from gql.content.mutations import ContentMutation
 from gql.content.queries import ContentQuery
 from gql.context import Context
-from gql.cost import NodeBudget
 from gql.enrollments.mutations import EnrollmentsMutation
 from gql.enrollments.queries import EnrollmentsQuery
 from gql.enrollments.subscriptions import EnrollmentsSubscription
@@ -59,8 +60,8 @@ from gql.tenants.mutations import TenantsMutation
 from gql.tenants.queries import TenantsQuery
 from gql.user_errors import ERROR_TYPES
 
-#: Seconds that a query may take. A mutation is bounded by the timeouts of its statements instead: it must not be cut
-#: off between a commit and the answer.
+#: Seconds that a query may take. A mutation is bounded in its transaction instead: it must not be cut off between a
+#: commit and the answer.
 QUERY_TIMEOUT = 10.0
 _ANSWERED_AT_ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
 
@@ -155,11 +156,18 @@ class Schema(strawberry.Schema):
 
     async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
         """Run an operation."""
-        result = await super().execute(*args, **kwargs)
-        if result.errors:
-            is_early = isinstance(result, PreExecutionError)
-            result.errors = [publish(error, self._schema, is_before_execution=is_early) for error in result.errors]
+        with observing.operation() as observed:
+            result = await super().execute(*args, **kwargs)
+            if result.errors:
+                is_early = isinstance(result, PreExecutionError)
+                result.errors = [publish(error, self._schema, is_before_execution=is_early) for error in result.errors]
+            observed.ends_with(result.errors)
         return result
+
+    def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:
+        """Return the extensions of one operation. What runs without a loop is our own tools: nobody pays for that."""
+        found = super().get_extensions(sync)
+        return [one for one in found if not isinstance(one, OperationBudget)] if sync else found
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Leave logging to `publish`, which knows what is expected."""
@@ -176,7 +184,12 @@ class Schema(strawberry.Schema):
                 query, variables, context, operation_name=operation_name, allowed_operation_types=_ANSWERED_AT_ONCE
             )
         except InvalidOperationTypeError:
-            return await self._subscribe(query, variables, operation_name, context)
+            with observing.operation() as observed:
+                try:
+                    return await self._subscribe(query, variables, operation_name, context)
+                except Refused as refusal:
+                    observed.ends_with(refusal.errors)
+                    raise
 
     async def _subscribe(
         self, query: str | None, variables: dict[str, Any] | None, operation_name: str | None, context: Context
@@ -244,7 +257,7 @@ def schema() -> Schema:
             OperationChecks,
             lambda: ParserCache(maxsize=500),
             lambda: ValidationCache(maxsize=500),
-            NodeBudget,
+            OperationBudget,
         ],
     )
     _drop_null_defaults(built)

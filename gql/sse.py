@@ -37,6 +37,8 @@ def single_event(result: ExecutionResult) -> AsyncIterator[bytes]:
     body: dict[str, Any] = {"data": result.data}
     if result.errors:
         body["errors"] = [error.formatted for error in result.errors]
+    if result.extensions:
+        body["extensions"] = result.extensions
     return _whole(body)
 
 
@@ -73,7 +75,7 @@ async def stream_events(
         except (TimeoutError, Unauthenticated):
             return
         except Exception as error:
-            log.warning("a stream failed: %s: %s", type(error).__name__, error)
+            log.warning("a stream failed: %s", type(error).__name__, exc_info=error)
             return
         yield COMPLETE
 

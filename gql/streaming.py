@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncGenerator, Hashable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import orjson
 from graphql import FieldNode, GraphQLError, GraphQLSchema, VariableNode, located_error
@@ -19,12 +19,16 @@ from domain.foundation.access import Role
 from domain.foundation.errors import DomainError, Forbidden
 from domain.foundation.live import ResetReason
 from domain.foundation.shared_reads import SharedReads
+from gql.budget import owe
 from gql.change_stream import ChangeBatch
 from gql.context import Context
 from gql.failures import publish
+from gql.metrics import SUBSCRIBERS
 
 #: Seconds that completing one batch may take.
 BATCH_TIMEOUT = 10.0
+#: Points that a stream pays at a time.
+PAID_TOGETHER = 100
 
 
 class Refused(Exception):
@@ -45,6 +49,8 @@ class Payload:
 
     body: bytes
     reset: ResetReason | None
+    #: Objects that it shows, which whoever gets it pays.
+    node_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +131,43 @@ async def payloads(
 ) -> AsyncGenerator[Payload, None]:
     """Yield each batch as it is sent. Raises Refused for what goes wrong as expected, and StreamFailed."""
     key = subscription.key
-    async with aclosing(stream):
+    async with aclosing(stream), _Account(subscription) as account:
         batch = first
         while True:
-            yield await _shared_payload(subscription, schema, key, batch)
+            payload = await _shared_payload(subscription, schema, key, batch)
+            yield payload
+            await account.pay(payload.node_count)
             try:
                 batch = await anext(stream)
             except StopAsyncIteration:
                 return
             except DomainError as error:
                 raise Refused([_located(subscription, schema, error)]) from error
+
+
+class _Account:
+    """What a stream has sent and not paid yet. Small amounts are paid together: many streams get the same batches."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._context = subscription.context
+        self._gauge = SUBSCRIBERS.labels(subscription.root_field.name.value)
+        self._points = 0
+
+    async def __aenter__(self) -> Self:
+        self._gauge.inc()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._gauge.dec()
+        if self._points:
+            await owe(self._context, self._points)
+
+    async def pay(self, points: int) -> None:
+        """Note what was sent; whoever has got more than the account has points for waits here, and misses nothing."""
+        self._points += points
+        if self._points >= PAID_TOGETHER:
+            self._points, due = 0, self._points
+            await asyncio.sleep(await owe(self._context, due))
 
 
 async def _shared_payload(
@@ -178,7 +211,19 @@ async def _complete(subscription: Subscription, schema: GraphQLSchema, batch: Ch
     body = {"data": result.data}
     if errors:
         body["errors"] = [error.formatted for error in errors]
-    return Payload(orjson.dumps(body), batch.live.reset)
+    return Payload(orjson.dumps(body), batch.live.reset, _count_objects(result.data))
+
+
+def _count_objects(data: Mapping[str, Any]) -> int:
+    count, pending = 0, list(data.values())
+    while pending:
+        part = pending.pop()
+        if isinstance(part, dict):
+            count += 1
+            pending.extend(part.values())
+        elif isinstance(part, list):
+            pending.extend(part)
+    return count
 
 
 def _located(subscription: Subscription, schema: GraphQLSchema, error: Exception) -> GraphQLError:

@@ -84,7 +84,7 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
         try:
             await super().handle()
         except Exception as error:
-            log.warning("a connection failed: %s: %s", type(error).__name__, error)
+            log.warning("a connection failed: %s", type(error).__name__, exc_info=error)
             await self._close(TRY_AGAIN_LATER, "Try again later")
 
     async def shutdown(self) -> None:
@@ -171,7 +171,7 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
             extensions = {"code": BAD_REQUEST}
             await operation.send_initial_errors([GraphQLError(error.as_http_error_reason(), extensions=extensions)])
         except Exception as error:
-            log.warning("a stream failed: %s: %s", type(error).__name__, error)
+            log.warning("a stream failed: %s", type(error).__name__, exc_info=error)
             await self._close(TRY_AGAIN_LATER, "Try again later")
 
     async def _run(self, operation: Operation[Any, None], context: Context) -> None:

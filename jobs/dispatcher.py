@@ -11,6 +11,7 @@ from domain.foundation.background import dispatch_jobs
 from domain.notifications.dispatching import dispatch_emails
 from jobs import emails
 from jobs.broker import NAMESPACE, SOCKET_TIMEOUT
+from jobs.metrics import DISPATCHED, QUEUE_LENGTH
 from jobs.rule_work import QUEUE, job_message
 
 #: Messages in a queue from which on nothing is added: without workers, rows are not sent again and again for ever.
@@ -34,15 +35,24 @@ class Dispatcher:
     async def dispatch(self, now: datetime) -> int:
         """Send what waits and return how many jobs that were; raises what the queue's server raises."""
         # Asked first also because this does not block the loop when the server hangs; sending does.
-        if await self._redis.llen(f"{NAMESPACE}:{QUEUE}") >= MOST_WAITING:
+        if await self._length(QUEUE) >= MOST_WAITING:
             return 0
-        return await dispatch_jobs(now, self._send)
+        count = await dispatch_jobs(now, self._send)
+        DISPATCHED.labels("jobs").inc(count)
+        return count
 
     async def dispatch_emails(self, now: datetime) -> int:
         """Send what is due and return how many emails that were; raises what the queue's server raises."""
-        if await self._redis.llen(f"{NAMESPACE}:{emails.QUEUE}") >= MOST_WAITING_WITH_EMAILS:
+        if await self._length(emails.QUEUE) >= MOST_WAITING_WITH_EMAILS:
             return 0
-        return await dispatch_emails(now, self._send_emails)
+        count = await dispatch_emails(now, self._send_emails)
+        DISPATCHED.labels("emails").inc(count)
+        return count
+
+    async def _length(self, queue: str) -> int:
+        length = int(await self._redis.llen(f"{NAMESPACE}:{queue}"))
+        QUEUE_LENGTH.labels(queue).set(length)
+        return length
 
     def _send(self, tenant_id: int, job_id: int) -> None:
         self._broker.enqueue(job_message(tenant_id, job_id))

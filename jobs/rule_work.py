@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import dramatiq
+import structlog
 
 from domain.foundation import clock
 from domain.foundation.background import run_job, take_job
@@ -24,5 +25,6 @@ def declare_actors(broker: dramatiq.Broker, *, should_stop: Callable[[], bool]) 
     @dramatiq.actor(actor_name=ACTOR, queue_name=QUEUE, broker=broker)
     async def run_background_job(*, tenant_id: int, job_id: int, **_: object) -> None:
         # Unknown arguments may come from the scheduler of a newer release.
-        if await take_job(tenant_id, job_id, clock.now()):
-            await run_job(tenant_id, job_id, CHUNKS, clock.now, should_stop=should_stop)
+        with structlog.contextvars.bound_contextvars(tenant_id=tenant_id, job_id=job_id):
+            if await take_job(tenant_id, job_id, clock.now()):
+                await run_job(tenant_id, job_id, CHUNKS, clock.now, should_stop=should_stop)

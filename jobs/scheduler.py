@@ -17,6 +17,7 @@ from domain.foundation.settings import Settings
 from jobs.broker import create_broker
 from jobs.dispatcher import Dispatcher
 from jobs.expiry import end_access_that_is_over
+from jobs.metrics import FAILURES, LAST_SUCCESS, measure
 from jobs.overdue import note_overdue_tasks
 from jobs.recurrence import open_due_cycles
 from jobs.reminders import send_due_reminders
@@ -28,6 +29,8 @@ POLL = 1.0
 #: Seconds between two looks for what is due by now.
 SWEEP = 3.0
 DAY = 86_400.0
+#: Seconds between two looks at what waits.
+MEASURED_EVERY = 5.0
 #: News of so many seconds are taken together.
 MERGED = 0.02
 STATEMENT_TIMEOUT = 60_000
@@ -63,12 +66,16 @@ async def repeat(name: str, action: Callable[[], Awaitable[object]], bell: Bell,
         except Exception as error:
             # Told once, not every second of an outage.
             if not failures:
-                log.warning("%s failed and goes on trying: %s: %s", name, type(error).__name__, error)
+                # Further lines of the database quote rows.
+                reason = str(error).partition("\n")[0]
+                log.warning("%s failed and goes on trying: %s: %s", name, type(error).__name__, reason)
             failures += 1
+            FAILURES.labels(name).inc()
         else:
             if failures:
                 log.warning("%s works again after %d failures", name, failures)
             failures = 0
+            LAST_SUCCESS.labels(name).set_to_current_time()
         await bell.wait(POLL if failures else seconds)
 
 
@@ -112,6 +119,7 @@ async def schedule(settings: Settings) -> None:
                 repeat("noting overdue tasks", lambda: note_overdue_tasks(clock.now()), Bell(), seconds=SWEEP)
             )
             tasks.create_task(repeat("giving seats", lambda: give_free_seats(clock.now()), Bell(), seconds=SWEEP))
+            tasks.create_task(repeat("measuring", lambda: measure(clock.now()), Bell(), seconds=MEASURED_EVERY))
             tasks.create_task(repeat("deleting", lambda: delete_what_is_old(clock.now()), never, seconds=DAY))
             log.info("scheduler is ready")
     finally:

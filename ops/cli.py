@@ -25,6 +25,7 @@ from ops.connecting import (
 from ops.failures import CommandFailed, explanation
 from ops.importing import Importer, ImportKind, ImportOptions, ImportReport
 from ops.log_output import configure_logging
+from ops.metrics_server import serve_metrics
 
 #: Seconds that open requests and streams have to end when the web server stops.
 WEB_GRACE = 3
@@ -72,9 +73,10 @@ def web(
     from ops.websocket_transport import PatientWebSocketProtocol
 
     settings = command_settings(data)
-    configure_logging(settings.environment)
+    configure_logging(settings)
     served = create_app(settings)
     asyncio.run(require_database(settings.database_url.get_secret_value()))
+    serve_metrics(settings)
     uvicorn.run(
         served,
         host=host,
@@ -99,8 +101,9 @@ def worker(
 
     settings = command_settings(data)
     require_redis(settings)
-    configure_logging(settings.environment)
+    configure_logging(settings)
     asyncio.run(require_database(settings.database_url.get_secret_value()))
+    serve_metrics(settings)
     try:
         run_worker(settings, threads=threads)
     except NotConnected as error:
@@ -114,8 +117,9 @@ def scheduler(data: Data = DATA) -> None:
 
     settings = command_settings(data)
     require_redis(settings)
-    configure_logging(settings.environment)
+    configure_logging(settings)
     asyncio.run(require_database(settings.database_url.get_secret_value()))
+    serve_metrics(settings)
     run_scheduler(settings)
 
 
@@ -185,6 +189,7 @@ def token(
     from ops.accounts import Person, make_token
 
     settings = command_settings(data)
+    settings.require_proper_secret()
 
     async def run() -> str:
         async with database_of(settings):

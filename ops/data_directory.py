@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from domain.foundation.settings import DEVELOPMENT_SECRET
+from domain.foundation import signing_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class DataDirectory:
             generated = Secrets(
                 owner_password=secrets.token_urlsafe(24),
                 app_password=secrets.token_urlsafe(24),
-                secret_key=DEVELOPMENT_SECRET + secrets.token_urlsafe(36),
+                secret_key=signing_secret.DEVELOPMENT + secrets.token_urlsafe(36),
             )
             _write(file, asdict(generated))
         return Secrets(**json.loads(file.read_text()))

@@ -101,6 +101,8 @@ def _servers(directory: DataDirectory, port: int) -> Iterator[_Servers]:
             "DATABASE_URL": database_url,
             "OWNER_DATABASE_URL": owner_url,
             "REDIS_URL": redis_url,
+            # Where it is set, tokens are made elsewhere.
+            "JWKS_URL": given.jwks_url or "",
             "SECRET_KEY": given.secret_key.get_secret_value() or secrets.secret_key,
             "PUBLIC_URL": given.public_url if "public_url" in given.model_fields_set else f"http://{HOST}:{port}",
             # What an SMTP_URL takes goes there; all else can be read here.
@@ -121,6 +123,8 @@ async def _prepare_demo(settings: Settings) -> dict[Role, str]:
     async with database_of(settings):
         now = clock.now()
         await demo.create_demo_tenant(now)
+        if settings.jwks_url:
+            return {}
         return {
             role: await make_token(settings, Person(demo.SLUG, email, None), now, TOKENS_LAST)
             for role, email in demo.ACCOUNTS.items()
@@ -128,10 +132,14 @@ async def _prepare_demo(settings: Settings) -> dict[Role, str]:
 
 
 def _supervise(servers: _Servers, port: int, tokens: dict[Role, str]) -> int:
-    def program(name: str, *arguments: str, stops_after_others: bool = False) -> Program:
+    metrics_port = Settings().metrics_port
+
+    def program(name: str, *arguments: str, stops_after_others: bool = False, number: int) -> Program:
         # -P: whatever lies in the present directory is not to be taken for our modules.
         command = [sys.executable, "-P", "-m", "ops.cli", name, *arguments]
-        return Program(name, command, servers.environment, stops_after_others=stops_after_others)
+        # One port after the other, as each process has figures of its own.
+        port = {"METRICS_PORT": str(metrics_port + number if metrics_port else 0)}
+        return Program(name, command, servers.environment | port, stops_after_others=stops_after_others)
 
     needs = {}
     if (postgres := servers.postgres) is not None:
@@ -140,9 +148,9 @@ def _supervise(servers: _Servers, port: int, tokens: dict[Role, str]) -> int:
         needs["Valkey"] = lambda: valkey.running
     supervisor = Supervisor(
         [
-            program("web", "--host", HOST, "--port", str(port)),
-            program("worker", stops_after_others=True),
-            program("scheduler"),
+            program("web", "--host", HOST, "--port", str(port), number=0),
+            program("worker", stops_after_others=True, number=1),
+            program("scheduler", number=2),
         ],
         is_ready=answers(HOST, port, "/readyz"),
         when_ready=lambda: print(_banner(f"http://{HOST}:{port}/graphql", tokens), flush=True),

@@ -191,7 +191,13 @@ async def sync_account(tenant: Tenant) -> Principal:
 @pytest.fixture
 def settings(app_url: str) -> Settings:
     """Settings of the application; without Redis unless a test gives it."""
-    return Settings(database_url=SecretStr(app_url), secret_key=SecretStr(SECRET), redis_url=SecretStr(""))
+    return Settings(
+        database_url=SecretStr(app_url),
+        secret_key=SecretStr(SECRET),
+        redis_url=SecretStr(""),
+        # Tests do in seconds what people do in days.
+        cost_per_minute=1_000_000,
+    )
 
 
 @pytest.fixture

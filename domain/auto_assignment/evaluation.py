@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from domain.auto_assignment.applying import Difference, apply_differences
 from domain.auto_assignment.matching import HITS_OF_LEARNERS, HITS_OF_PAIRS, matching
 from domain.foundation.background import BACKGROUND_THRESHOLD, Job, create_job
+from domain.foundation.metrics import evaluation_of
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.events import Fact, FactsChanged, LearnerBecameActive, LearnerBecameInactive
@@ -100,27 +101,33 @@ async def reevaluate_rules(
     # Usually the change has locked them already; without the lock two changes of one learner could each miss what the
     # other did.
     await lock_learners_left(work, learner_ids)
-    differences: list[Difference] = []
-    if changes.facts:
-        tokens = [(learner_id, fact) for learner_id, facts in changes.facts.items() for fact in facts]
-        differences += await work.sql.rows(
-            Difference,
-            _DIFFERENCES_OF_CHANGES,
-            work.tenant_id,
-            [learner_id for learner_id, _ in tokens],
-            [fact.kind.value for _, fact in tokens],
-            [fact.key for _, fact in tokens],
-            [fact.value for _, fact in tokens],
-        )
-    if changes.everything:
-        differences += await _all_differences(work, sorted(changes.everything))
-    # Together, so that of everybody in the transaction what ends is logged before what begins.
-    await apply_differences(work, differences)
+    with evaluation_of(len(learner_ids)):
+        differences: list[Difference] = []
+        if changes.facts:
+            differences += await _differences_of_changes(work, changes.facts)
+        if changes.everything:
+            differences += await _all_differences(work, sorted(changes.everything))
+        # Together, so that of everybody in the transaction what ends is logged before what begins.
+        await apply_differences(work, differences)
 
 
 async def evaluate_everything(work: UnitOfWork, learner_ids: Sequence[int]) -> None:
     """Evaluate every rule for these learners, whatever has changed; they have to be locked."""
-    await apply_differences(work, await _all_differences(work, learner_ids))
+    with evaluation_of(len(learner_ids)):
+        await apply_differences(work, await _all_differences(work, learner_ids))
+
+
+async def _differences_of_changes(work: UnitOfWork, facts_of: dict[int, set[Fact]]) -> list[Difference]:
+    tokens = [(learner_id, fact) for learner_id, facts in facts_of.items() for fact in facts]
+    return await work.sql.rows(
+        Difference,
+        _DIFFERENCES_OF_CHANGES,
+        work.tenant_id,
+        [learner_id for learner_id, _ in tokens],
+        [fact.kind.value for _, fact in tokens],
+        [fact.key for _, fact in tokens],
+        [fact.value for _, fact in tokens],
+    )
 
 
 async def _all_differences(work: UnitOfWork, learner_ids: Sequence[int]) -> list[Difference]:

@@ -6,18 +6,21 @@ nothing is done twice whoever runs it.
 """
 
 import logging
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from domain.foundation import metrics
 from domain.foundation.access import Principal
 from domain.foundation.change_feed import ObjectType, record_changes
 from domain.foundation.database import across_tenants, refresh_statistics
 from domain.foundation.errors import DomainError, RequestFailure
 from domain.foundation.locks import share_rules
 from domain.foundation.models import JobKind, JobStatus
+from domain.foundation.tracing import span
 from domain.foundation.unit_of_work import UnitOfWork, perform, with_retry
 
 log = logging.getLogger(__name__)
@@ -186,6 +189,7 @@ async def run_job(
         return
 
     async def step(work: UnitOfWork) -> bool:
+        begun = time.perf_counter()
         await work.sql.plan_each_time()
         # Before the job's own row, as whoever locks the rules alone may end their jobs.
         await share_rules(work)
@@ -201,6 +205,9 @@ async def run_job(
         if is_given_back:
             await _mark_dispatched(work, job_id, None)
             work.has_new_jobs = True
+        work.count(lambda: metrics.JOB_CHUNKS.labels(job.kind).observe(time.perf_counter() - begun))
+        if is_finished:
+            work.count(metrics.JOBS.labels(job.kind, job.status).inc)
         return is_finished or is_given_back
 
     is_finished = False
@@ -212,7 +219,8 @@ async def run_job(
             next_refresh *= 4
         chunk_count += 1
         try:
-            done = await with_retry(lambda: perform(principal, clock(), "backgroundJob", step))
+            with span("background job", chunk=chunk_count):
+                done = await with_retry(lambda: perform(principal, clock(), "backgroundJob", step))
         except Exception as error:
             await _note_failure(principal, job_id, clock(), error)
             raise
@@ -244,6 +252,8 @@ async def _note_failure(principal: Principal, job_id: int, now: datetime, error:
         job.attempt_count += 1
         if job.attempt_count >= MAX_ATTEMPTS:
             job.status = JobStatus.FAILED.value
+        outcome = job.status if job.status == JobStatus.FAILED else "RETRIED"
+        work.count(metrics.JOBS.labels(job.kind, outcome).inc)
         # Nobody takes the job up again before the lease ends: that is the pause.
         pause = LEASE * (2**job.attempt_count)
         await save_job(work, job, leased_until=now + pause, reason=reason)

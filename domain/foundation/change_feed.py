@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from domain.foundation.database import Session, Statements, across_tenants, writing
+from domain.foundation import metrics
+from domain.foundation.database import ReadScope, Session, Statements, across_tenants, writing
 from domain.foundation.log_blocks import close_blocks
 from domain.foundation.unit_of_work import UnitOfWork
 
@@ -147,8 +148,10 @@ async def sequence(tenant_id: int) -> int:
     """Give positions to what is committed and has none; return how many rows got one."""
     total = 0
     while True:
-        async with writing(tenant_id) as sql:
-            moved = await sequence_batch(sql, tenant_id)
+        with metrics.SEQUENCING.time():
+            async with writing(tenant_id) as sql:
+                moved = await sequence_batch(sql, tenant_id)
+        metrics.SEQUENCED.inc(moved)
         total += moved
         if moved < BATCH:
             return total
@@ -197,3 +200,16 @@ async def sequence_all_tenants() -> int:
             # One tenant that cannot be sequenced must not hold up those after it.
             log.exception("sequencing failed for tenant %s", record[0])
     return total
+
+
+async def measure_lag(now: datetime) -> tuple[int, float]:
+    """Return how many committed rows of all tenants have no position, and the age of the oldest in seconds."""
+    rows, oldest = 0, now
+    for record in await across_tenants("SELECT * FROM tenants_with_pending_changes()"):
+        async with ReadScope(record[0]) as reads:
+            (pending,) = await reads.fetch(
+                "SELECT count(*) AS count, min(at) AS oldest FROM change_pending WHERE tenant_id = $1", record[0]
+            )
+        rows += pending["count"]
+        oldest = min(oldest, pending["oldest"] or now)
+    return rows, (now - oldest).total_seconds()

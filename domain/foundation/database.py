@@ -14,6 +14,7 @@ from tortoise import Tortoise
 from tortoise.context import TortoiseContext
 from tortoise.transactions import in_transaction
 
+from domain.foundation import metrics
 from domain.foundation.orm import orm_config
 
 Row = TypeVar("Row")
@@ -198,6 +199,8 @@ async def connected(
     )
     # Requests run in other tasks than the one that starts the application, hence the global fallback.
     context = await Tortoise.init(config=config, _enable_global_fallback=True)
+    client = database()
+    metrics.watch_pool(lambda: client._pool)
     try:
         await refuse_unsafe_role()
         yield context

@@ -6,6 +6,7 @@ from domain.foundation.access import Principal, Role, Scope
 from domain.foundation.background import TERMINAL, Job, lock_job, save_job
 from domain.foundation.errors import Forbidden, NotFound, NotPermitted
 from domain.foundation.locks import lock_rules
+from domain.foundation.metrics import JOBS
 from domain.foundation.models import JobKind, JobStatus
 from domain.foundation.unit_of_work import UnitOfWork
 
@@ -52,6 +53,7 @@ async def cancel_job(work: UnitOfWork, *, job_id: int) -> int:
         raise NotPermitted("The truth of what it works on depends on this job.", path=["id"])
     job.status = JobStatus.CANCELLED.value
     await save_job(work, job, leased_until=None)
+    work.count(JOBS.labels(job.kind, job.status).inc)
     work.record(JobCancelled(job_id, JobKind(job.kind), job.subject_id))
     return job_id
 

@@ -144,7 +144,7 @@ async def follow(
 
 
 async def _batch(
-    reader: FeedReader, moment: Moment, view: View[State, Row], after: int, now: Callable[[], datetime]
+    reader: FeedReader, moment: Moment, view: View[State, Row], after: int, clock: Callable[[], datetime]
 ) -> LiveBatch[Row]:
     async def work() -> LiveBatch[Row]:
         seen: list[Seen[Row]] = []
@@ -153,7 +153,7 @@ async def _batch(
             while position < moment.head:
                 page = await reader.page(moment, position, view.object_type)
                 states = await _states(moment, view, page.changes)
-                instant = now()
+                instant = clock()
                 for change in page.changes:
                     shown = view.see(change, states.get(change.object_id), instant)
                     if shown is not None:
@@ -184,7 +184,7 @@ async def _states(moment: Moment, view: View[State, Row], changes: Sequence[Chan
 
 
 async def _find_lag(
-    reader: FeedReader, moment: Moment, view: View[State, Row], after: int, now: Callable[[], datetime]
+    reader: FeedReader, moment: Moment, view: View[State, Row], after: int, clock: Callable[[], datetime]
 ) -> ResetReason | None:
     """Return why a stream so far behind has to start over, if it has: what does not match only costs reading."""
 
@@ -196,7 +196,7 @@ async def _find_lag(
             while position < moment.head:
                 page = await reader.page(moment, position, view.object_type)
                 states = await _states(moment, view, page.changes)
-                instant = now()
+                instant = clock()
                 count += sum(view.see(one, states.get(one.object_id), instant) is not None for one in page.changes)
                 if count > FURTHEST_BEHIND:
                     return ResetReason.TOO_FAR_BEHIND

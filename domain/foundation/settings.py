@@ -4,18 +4,21 @@
 tables and is needed by `mandate migrate` alone.
 """
 
+import json
+import re
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-MIN_SECRET_BYTES = 32
-#: What secrets begin with that `mandate up` makes for itself: they lie about on the disks of developers.
-DEVELOPMENT_SECRET = "development-"
-#: A secret of fewer different characters was typed, not drawn.
-MIN_SECRET_VARIETY = 10
+from domain.foundation.signing_secret import find_weakness
+
+ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+", re.ASCII)
+#: Hosts that are this machine: nobody is between.
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class BadSettings(ValueError):
@@ -33,8 +36,11 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(default=10, ge=2, le=200)
     redis_url: SecretStr = Field(default=SecretStr(""), description="Redis or Valkey: nudges and the job queue.")
     secret_key: SecretStr = Field(default=SecretStr(""), description="Secret that signs tokens, 32 bytes or more.")
-    token_issuer: str | None = None
-    token_audience: str | None = None
+    jwks_url: str | None = Field(
+        default=None, description="Where the keys are that sign tokens (RS256, ES256). Replaces SECRET_KEY."
+    )
+    token_issuer: str | None = Field(default=None, description="What `iss` of tokens has to be.")
+    token_audience: str | None = Field(default=None, description="What `aud` of tokens has to hold.")
     public_url: str = Field(default="http://127.0.0.1:8000", description="Where people reach the platform.")
     smtp_url: SecretStr = Field(default=SecretStr(""), description="smtp://user:password@host:port or smtps://…")
     smtp_timeout: float = Field(default=10.0, gt=0, le=60, description="Seconds that the mail server has to answer.")
@@ -42,20 +48,54 @@ class Settings(BaseSettings):
         default=None, description='Sender of emails, as in "Academy <no-reply@acme.example>".'
     )
     mail_directory: Path | None = Field(default=None, description="Maildir that keeps emails instead of sending them.")
-    allowed_origins: list[str] = []
+    cost_per_minute: int = Field(default=30_000, ge=1, description="Points that an account may use up in a minute.")
+    metrics_address: str = Field(default="127.0.0.1", description="Address on which a process serves its metrics.")
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="Port of the metrics; 0 for none.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    allowed_origins: Annotated[list[str], NoDecode] = Field(
+        default=[], description="Origins of web pages that may call, separated by commas or as JSON."
+    )
     is_ide_enabled: bool = True
     is_introspection_enabled: bool = True
 
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _separated(cls, value: object) -> object:
+        if isinstance(value, str):
+            return json.loads(value) if value.lstrip().startswith("[") else [one.strip() for one in value.split(",")]
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _exact(cls, value: list[str]) -> list[str]:
+        # Browsers send scheme, host and port only; anything else would never match, or match too much.
+        for origin in value:
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError("an origin is exactly what browsers send, such as https://lms.example")
+        return value
+
+    def require_trusted_tokens(self) -> None:
+        """Raise BadSettings unless there is a way to tell true tokens from forged ones."""
+        if not self.jwks_url:
+            self.require_proper_secret()
+            return
+        try:
+            address = urlsplit(self.jwks_url)
+            host, is_web = address.hostname, address.scheme in ("http", "https")
+        except ValueError:
+            host, is_web = None, False
+        if host is None or not is_web:
+            raise BadSettings("JWKS_URL is no address that begins with https://.")
+        if self.environment == "production" and address.scheme == "http" and host not in LOOPBACK:
+            raise BadSettings("JWKS_URL has to begin with https://: whoever is on the way could change the keys.")
+
     def require_proper_secret(self) -> None:
-        """Raise BadSettings unless tokens can be signed and trusted."""
-        secret = self.secret_key.get_secret_value()
-        if len(secret.encode()) < MIN_SECRET_BYTES:
-            raise BadSettings(f"SECRET_KEY is missing or shorter than {MIN_SECRET_BYTES} bytes.")
-        if self.environment == "production":
-            if secret.startswith(DEVELOPMENT_SECRET):
-                raise BadSettings("SECRET_KEY is a development secret, made by `mandate up`: production needs its own.")
-            if len(set(secret)) < MIN_SECRET_VARIETY:
-                raise BadSettings("SECRET_KEY can be guessed: use random bytes, as from `openssl rand -base64 48`.")
+        """Raise BadSettings unless tokens can be signed by this process, and trusted."""
+        if self.jwks_url:
+            raise BadSettings("JWKS_URL is set: tokens are made by whoever has its keys, and not here.")
+        weakness = find_weakness(self.secret_key.get_secret_value(), in_production=self.environment == "production")
+        if weakness is not None:
+            raise BadSettings(weakness)
 
 
 @cache

@@ -6,7 +6,8 @@ commits; only after the commit is anybody told, and does what has transactions o
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,8 @@ from domain.foundation.access import Principal
 from domain.foundation.database import Session, writing
 from domain.foundation.errors import TimedOut, TryAgain, Unavailable
 from domain.foundation.idempotency import IdempotentCall, find_result, remember_result, reserve_key
+from domain.foundation.metrics import REPEATED_TRANSACTIONS
+from domain.foundation.tracing import span
 
 Result = TypeVar("Result")
 Handler = Callable[["UnitOfWork", Sequence[Any]], Awaitable[None]]
@@ -77,11 +80,17 @@ class UnitOfWork:
     rules_lock: str | None = None
     #: People whom this transaction has locked.
     locked_learner_ids: set[int] = field(default_factory=set)
+    #: What is counted once it is true.
+    measurements: list[Callable[[], object]] = field(default_factory=list)
 
     @property
     def tenant_id(self) -> int:
         """Tenant whose data is changed."""
         return self.principal.tenant_id
+
+    def count(self, measurement: Callable[[], object]) -> None:
+        """Have something counted after the commit; it must not fail."""
+        self.measurements.append(measurement)
 
     def record(self, event: Any) -> None:
         """Note what has happened; its reactions run before the commit, its follow-ups after it."""
@@ -135,28 +144,35 @@ async def perform(
     action: Callable[[UnitOfWork], Awaitable[Result]],
     *,
     idempotent: IdempotentCall[Result] | None = None,
+    seconds: float | None = None,
 ) -> Done[Result]:
     """Run one operation in one transaction, with its reactions; once more, whole, after a deadlock or a lock timeout.
 
     Then, in other transactions, what follows from the commit; it cannot fail the operation any more.
 
     With `idempotent`, the key is inserted in the same transaction as the work, and a call that was committed before
-    answers with its stored result. Raises DomainError (nothing was done) or RequestFailure.
+    answers with its stored result. Raises DomainError (nothing was done) or RequestFailure. What takes longer than
+    `seconds`, both tries together, is TimedOut, but never once COMMIT was sent.
     """
+    deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
     for is_last in (False, True):
         try:
-            done, events = await _attempt(principal, now, operation, action, idempotent)
+            with span("unit of work", operation=operation):
+                done, events = await _attempt(principal, now, operation, action, idempotent, deadline)
         except (asyncpg.PostgresError, OperationalError, IntegrityError) as error:
             cause = _postgres_error(error)
             if isinstance(cause, _RETRIED):
                 if is_last:
                     raise TryAgain from error
+                REPEATED_TRANSACTIONS.inc()
                 continue
             if isinstance(cause, asyncpg.QueryCanceledError):
                 raise TimedOut from error
             if isinstance(cause, asyncpg.PostgresConnectionError):
                 raise Unavailable from error
             raise
+        except _TookTooLong as error:
+            raise TimedOut from error
         except (OSError, asyncpg.InterfaceError) as error:
             # No connection is to be had, or it broke: what was not committed is gone.
             raise Unavailable from error
@@ -204,6 +220,7 @@ async def _attempt(
     operation: str,
     action: Callable[[UnitOfWork], Awaitable[Result]],
     idempotent: IdempotentCall[Result] | None,
+    deadline: float | None,
 ) -> tuple[Done[Result], list[Any]]:
     """Return what was done, and the events to follow up now that it is committed."""
     async with writing(principal.tenant_id) as sql:
@@ -211,8 +228,9 @@ async def _attempt(
         if idempotent is not None and not await reserve_key(work.sql, principal, operation, idempotent, now):
             stored = await find_result(work.sql, principal, operation, idempotent)
             return Done(**{**stored, "result": idempotent.restore(stored["result"])}), []
-        result = await action(work)
-        await work.react()
+        async with _until(deadline):
+            result = await action(work)
+            await work.react()
         done = Done(
             result,
             work.rule_action_ids,
@@ -226,7 +244,25 @@ async def _attempt(
             stored["result"] = idempotent.store(result)
             await remember_result(work.sql, principal, operation, idempotent, stored)
     nudge.send(principal.tenant_id, has_jobs=work.has_new_jobs)
+    for measurement in work.measurements:
+        measurement()
     return done, work.events_to_follow_up
+
+
+class _TookTooLong(Exception):
+    """The operation has used up its time; the transaction is rolled back."""
+
+
+@asynccontextmanager
+async def _until(deadline: float | None) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout_at(deadline) as limit:
+            yield
+    except TimeoutError as error:
+        # A timeout of somebody else is somebody else's.
+        if not limit.expired():
+            raise
+        raise _TookTooLong from error
 
 
 #: What others do at the same moment, and a second try may find done.

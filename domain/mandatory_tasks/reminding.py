@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from domain.foundation.metrics import REMINDER_DELAY, REMINDERS
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.mandatory_tasks.messages import TaskFacts, load_facts, words
 from domain.mandatory_tasks.reminder_schedule import (
@@ -74,7 +75,15 @@ async def give_out_reminders(work: UnitOfWork, *, task_ids: Sequence[int]) -> in
     await _settle(work, outcomes)
     await touch_tasks(work, list(by_task))
     await _tell(work, [one for one in outcomes if one.status is ReminderStatus.SENT])
+    work.count(lambda: _count(outcomes, work.now))
     return len(outcomes)
+
+
+def _count(outcomes: Sequence[_Outcome], now: datetime) -> None:
+    for one in outcomes:
+        REMINDERS.labels(one.status.value).inc()
+        if one.status is ReminderStatus.SENT:
+            REMINDER_DELAY.observe((now - one.reminder.scheduled_at).total_seconds())
 
 
 async def _active(work: UnitOfWork, tasks: Iterable[TaskRow]) -> set[int]:

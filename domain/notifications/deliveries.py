@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
+from domain.foundation.metrics import EMAIL_ATTEMPTS
 from domain.notifications.default_emails import EmailText, default_email
 from domain.notifications.delivery_rows import (
     LEASE,
@@ -113,6 +114,7 @@ async def _deliver(
     except HandOverFailed as failure:
         reason = _without(failure.reason, email.recipient_email)
         await note_failure(tenant_id, email.id, attempt, reason, clock(), is_permanent=failure.is_permanent)
+        EMAIL_ATTEMPTS.labels("REFUSED").inc()
         return False
     except Exception as error:
         # A bug, or facts that nobody can read: it must not stop the emails after it, nor be tried for ever.
@@ -120,8 +122,10 @@ async def _deliver(
         log.error("an email could not be sent", exc_info=error, extra={"reference": reference})
         reason = f"{type(error).__name__}, logged under {reference}."
         await note_failure(tenant_id, email.id, attempt, reason, clock(), is_permanent=False)
+        EMAIL_ATTEMPTS.labels("FAILED").inc()
         return False
     await note_accepted(tenant_id, email.id)
+    EMAIL_ATTEMPTS.labels("ACCEPTED").inc()
     return True
 
 

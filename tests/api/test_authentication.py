@@ -218,10 +218,17 @@ async def test_who_is_not_signed_in_learns_nothing(api: Api, tenant: Tenant, doc
     assert response.status_code == 401
 
 
-@pytest.mark.parametrize("secret", ["", "short", "x" * 31, "x" * 64, "development-" + SECRET])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        *("", "brief", "x" * 31, "x" * 64, "development-" + SECRET),
+        *("ChangeMe-" + SECRET, "this-is-an-example-of-a-long-key-0123456789", "0123456789abcdef" * 2),
+    ],
+)
 def test_the_application_does_not_start_without_a_proper_secret(settings: Settings, secret: str) -> None:
-    """Tokens would be worth nothing."""
+    """Tokens would be worth nothing. The message does not repeat the secret."""
     from pydantic import SecretStr
 
-    with pytest.raises(BadSettings, match="SECRET_KEY"):
+    with pytest.raises(BadSettings, match="SECRET_KEY") as refusal:
         create_app(settings.model_copy(update={"secret_key": SecretStr(secret)}))
+    assert not secret or secret not in str(refusal.value)

@@ -71,6 +71,7 @@ async def test_an_expected_failure_of_a_query_is_a_top_level_error_with_its_plac
                 "extensions": {"code": "INVALID", "path": ["first"]},
             }
         ],
+        "extensions": {"cost": {"requested": 76, "remaining": 999_924, "limit": 1_000_000, "resetSeconds": 1}},
     }
 
 
@@ -153,6 +154,17 @@ async def test_a_database_that_is_away_is_503(api: Api, admin: Principal, monkey
     response = await client.post("{ tenant { name } }")
     assert response.status_code == 503
     assert response.json()["errors"][0]["extensions"] == {"code": "UNAVAILABLE"}
+
+
+async def test_a_change_that_takes_too_long_is_not_made(as_admin: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the answer says so."""
+    rename = 'updateTenant(input: {changes: {name: "Late"}}) { tenant { name } errors { code } }'
+    with monkeypatch.context() as patched:
+        patched.setattr("gql.context.MUTATION_TIMEOUT", 0.0)
+        result = await as_admin.execute(f"mutation {{ {rename} }}")
+    assert result["data"] == {"updateTenant": None}
+    assert result["errors"][0]["extensions"] == {"code": "TIMEOUT"}
+    assert await as_admin.value("{ tenant { name } }") == {"name": "Acme"}
 
 
 async def test_a_query_that_takes_too_long_ends(as_admin: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from graphql import parse
 
-from gql.cost import count_nodes
+from gql.cost import cost_of
 from gql.schema import schema
 from tests.support.api import ApiClient
 
@@ -110,7 +110,7 @@ def test_objects_are_counted_as_the_contract_says(document: str, variables: dict
     """Once per parent; a connection its `first`; edges and nodes together; a union as its largest member."""
     parsed = parse(document)
     operation: Any = parsed.definitions[0]
-    assert count_nodes(schema()._schema, parsed, operation, variables) == expected
+    assert cost_of(schema()._schema, parsed, operation, variables).nodes == expected
 
 
 EXPENSIVE = """

@@ -1,7 +1,7 @@
 """One change, one transaction: all of it or nothing, with what follows from it, and nobody told before the commit."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from domain.foundation import unit_of_work
 from domain.foundation.access import Principal
 from domain.foundation.change_feed import ObjectType, record_changes
 from domain.foundation.database import Session, writing
-from domain.foundation.errors import NotFound, TimedOut, TryAgain
+from domain.foundation.errors import NotFound, TimedOut, TryAgain, Unavailable
 from domain.foundation.unit_of_work import UnitOfWork, perform, with_retry
 from domain.people.models import Place, PlaceKind
 from domain.tenants.models import Tenant
@@ -338,3 +338,32 @@ async def test_background_work_is_tried_a_few_times() -> None:
 
     assert await with_retry(attempt) == "done"
     assert attempts == 4
+
+
+async def test_what_takes_too_long_is_rolled_back(tenant: Tenant, admin: Principal, now: datetime) -> None:
+    """Whatever it is doing by then; what is in time is not concerned, and the connections are as good as before."""
+
+    def slow(name: str, seconds: float) -> Callable[[UnitOfWork], Awaitable[None]]:
+        async def action(work: UnitOfWork) -> None:
+            await make_place(work, name)
+            await work.sql.fetch("SELECT pg_sleep($1)", seconds)
+            await asyncio.sleep(seconds)
+
+        return action
+
+    for seconds in (0.3, 0.12):
+        with pytest.raises(TimedOut):
+            await perform(admin, now, "test", slow("late", seconds), seconds=0.2)
+    await perform(admin, now, "test", slow("in time", 0.01), seconds=5)
+    assert await names(tenant.id) == ["in time"]
+
+
+async def test_a_timeout_within_an_operation_is_its_own(admin: Principal, now: datetime) -> None:
+    """It is not taken for the limit of the transaction."""
+
+    async def impatient(work: UnitOfWork) -> None:
+        async with asyncio.timeout(0.01):
+            await asyncio.sleep(1)
+
+    with pytest.raises(Unavailable):
+        await perform(admin, now, "test", impatient, seconds=5)

@@ -119,6 +119,9 @@ RUNS = {
         ("web", {"SECRET_KEY": ""}, "SECRET_KEY is missing"),
         ("web", {"SECRET_KEY": "development-" + SECRET}, "is a development secret"),
         ("web", {"SECRET_KEY": "secret" * 10}, "can be guessed"),
+        ("web", {"SECRET_KEY": "change-me-" + SECRET}, "is the secret of an example"),
+        ("web", {"JWKS_URL": "http://id.example/keys"}, "JWKS_URL has to begin with https://"),
+        ("token --tenant acme --email a@b.example", {"JWKS_URL": "https://id.example/keys"}, "JWKS_URL is set: "),
     ],
 )
 def test_failures_before_anything_is_done_are_one_line(

@@ -1,10 +1,10 @@
 """What each stream sends, to whom, and when it ends."""
 
 from domain.foundation.access import Principal
+from gql.ids import LEARNER, encode
 from tests.support.api import Api
 from tests.support.live import LiveServer
 
-JOIN = """mutation ($input: CreateLearnerInput!) { createLearner(input: $input) { errors { code path message } learner { id } } }"""
 ENROLL = """mutation ($input: EnrollLearnerInput!) {
   enrollLearner(input: $input) { errors { code path message } enrollment { id version } } }"""
 COURSE = """mutation ($input: CreateCourseInput!) {
@@ -28,9 +28,7 @@ async def test_an_enrollment_is_pushed_within_a_second(
     socket = await live.acting_as(admin)
     stream = await socket.subscribe(ENROLLMENTS)
     first = await stream.batch(seconds=1)
-    assert first["changes"] == [] and first["reset"] is None
-    from gql.ids import LEARNER, encode
-
+    assert (first["changes"], first["reset"]) == ([], None)
     assert learner.learner_id is not None
     made = await api.acting_as(admin).value(
         ENROLL, input={"learner": {"id": encode(LEARNER, learner.learner_id)}, "content": {"id": course}}

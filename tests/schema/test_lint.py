@@ -76,6 +76,7 @@ OPEN_ENUMS = {
 CLOSED_ENUMS = {
     "BackgroundJobStatus",
     "BulkAssignmentOutcome",
+    "ChangeKind",
     "ConditionMatch",
     "ContentActionOrder",
     "DeliveryStatus",
@@ -93,8 +94,18 @@ CLOSED_ENUMS = {
     "RowOutcome",
     "RulePart",
     "SortDirection",
+    "StreamResetReason",
     "UnmetPolicy",
 }
+
+
+#: Lists that keep the places of what could not be had.
+NULLABLE_ITEMS = [
+    "Query.nodes",
+    "ContentActionBatch.contentActions",
+    "BackgroundJobChangeBatch.jobs",
+    "NotificationBatch.notifications",
+]
 
 
 def fields() -> Iterator[tuple[str, GraphQLField]]:
@@ -226,13 +237,13 @@ def test_root_fields_may_fail_alone() -> None:
 
 
 def test_lists_have_no_holes_but_those_that_are_meant() -> None:
-    """Items are never null, except of `nodes(ids:)`, which keeps the places of what was not found."""
+    """Items are never null, but those of `nodes(ids:)`, where nothing was found, and of batches, one by one."""
 
     def has_nullable_items(type_: Any) -> bool:
         inner = type_.of_type if is_non_null_type(type_) else type_
         return is_list_type(inner) and not is_non_null_type(inner.of_type)
 
-    assert [name for name, field in fields() if has_nullable_items(field.type)] == ["Query.nodes"]
+    assert [name for name, field in fields() if has_nullable_items(field.type)] == NULLABLE_ITEMS
     assert [name for name, argument in arguments() if has_nullable_items(argument.type)] == []
     for name, type_ in INPUTS.items():
         assert [field for field in type_.fields.values() if has_nullable_items(field.type)] == [], name

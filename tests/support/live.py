@@ -1,4 +1,4 @@
-"""The API's streams as clients see them: a real server on loopback, and sockets of the graphql-transport-ws protocol."""
+"""The API's streams as clients see them: a real server on loopback, and sockets of graphql-transport-ws."""
 
 import asyncio
 import itertools
@@ -177,7 +177,7 @@ async def serving(api: Api, settings: Settings) -> AsyncIterator[LiveServer]:
     server = uvicorn.Server(config)
     app.state.feeds.start()
     task = asyncio.get_running_loop().create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.005)
     live = LiveServer(api, server.servers[0].sockets[0].getsockname()[1])
     try:
@@ -187,3 +187,4 @@ async def serving(api: Api, settings: Settings) -> AsyncIterator[LiveServer]:
         server.should_exit = True
         await task
         await app.state.feeds.stop()
+        await app.state.limiter.close()

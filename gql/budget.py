@@ -1,0 +1,83 @@
+"""What an operation may ask for: at most so many objects, and no more than its account has points for.
+
+Values of variables matter for both, so this happens at execution: a validation rule does not know them, and a cached
+validation does not run at all. Points are taken before anything is executed, and `extensions.cost` tells how many.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from graphql import GraphQLError, OperationDefinitionNode
+from strawberry.extensions import SchemaExtension
+from strawberry.types.graphql import OperationType
+
+from gql.context import Context
+from gql.cost import cost_of
+from gql.limits import MAX_NODES, too_expensive
+from gql.metrics import RATE_LIMITED_OPERATIONS
+from gql.observing import describe
+from gql.rate_limit import RATE_LIMITED, Charge, account_of
+
+
+def rate_limited(charge: Charge) -> GraphQLError:
+    """Return the error of an account that has not enough points."""
+    return GraphQLError(
+        f"The account has used up its {charge.limit} points per minute: try again later.",
+        extensions={"code": RATE_LIMITED, "retryAfterSeconds": charge.retry_after_seconds},
+    )
+
+
+async def owe(context: Context, points: int) -> float:
+    """Take from an account what a stream has sent; return the seconds that it has to wait before it sends more.
+
+    What is sent cannot be refused any more, so an account may owe points, a bucket of them at most. Until it has made
+    up for that its operations are refused, and its streams merge what changes meanwhile.
+    """
+    if context.limiter is None:
+        return 0.0
+    return (await context.limiter.owe(account_of(context.principal), points)).debt_seconds
+
+
+class OperationBudget(SchemaExtension):
+    """Refuses operations that ask for too many objects, and those of accounts without points."""
+
+    def __init__(self) -> None:
+        self._charge: Charge | None = None
+
+    async def on_execute(self) -> AsyncIterator[None]:
+        """Count and charge before anything is executed."""
+        context = self.execution_context
+        document = context.graphql_document
+        assert document is not None
+        operation = next(
+            node
+            for node in document.definitions
+            if isinstance(node, OperationDefinitionNode)
+            and (context.operation_name is None or (node.name and node.name.value == context.operation_name))
+        )
+        assert context.operation_type is not None
+        describe(context.operation_name, context.operation_type.value)
+        cost = cost_of(context.schema._schema, document, operation, context.variables or {})
+        if cost.nodes > MAX_NODES:
+            raise too_expensive("nodes", limit=MAX_NODES, actual=cost.nodes)
+        # A stream pays what it sends.
+        is_stream = context.operation_type is OperationType.SUBSCRIPTION
+        await self._pay(context.context, 1 if is_stream else cost.points, is_told=not is_stream)
+        yield
+
+    async def _pay(self, context: Any, points: int, *, is_told: bool) -> None:
+        limiter = context.limiter if isinstance(context, Context) else None
+        if limiter is None:
+            return
+        if points > limiter.limit:
+            # It would have to wait for ever.
+            raise too_expensive("points", limit=limiter.limit, actual=points)
+        charge = await limiter.pay(account_of(context.principal), points)
+        self._charge = charge if is_told or not charge.is_paid else None
+        if not charge.is_paid:
+            RATE_LIMITED_OPERATIONS.inc()
+            raise rate_limited(charge)
+
+    def get_results(self) -> dict[str, Any]:
+        """Tell what was paid, and what is left."""
+        return {} if self._charge is None else {"cost": self._charge.as_extension()}
