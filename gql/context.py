@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import strawberry
 from pydantic import TypeAdapter
-from strawberry.dataloader import DataLoader
 
 from domain.foundation import clock as business_time
 from domain.foundation.access import Principal
@@ -23,6 +22,7 @@ from domain.foundation.text import storable_text
 from domain.foundation.unit_of_work import Done, UnitOfWork, perform
 from gql.canonical import digest
 from gql.cursors import feed_cursor
+from gql.loading import Loads
 from gql.rate_limit import CostLimiter
 
 Key = TypeVar("Key")
@@ -61,6 +61,7 @@ class Context:
         clock: Callable[[], datetime] = business_time.now,
         feeds: FeedReaders | None = None,
         limiter: CostLimiter | None = None,
+        is_compiling: bool = True,
     ) -> None:
         self.principal = principal
         self.now = now
@@ -73,23 +74,24 @@ class Context:
         self.public_url = public_url
         #: Where operations are paid; None for what nobody has asked for.
         self.limiter = limiter
-        self._loaders: dict[Any, DataLoader[Any, Any]] = {}
+        #: Whether selections run as functions compiled from them; see `gql.compiled`.
+        self.is_compiling = is_compiling
+        self.loads = Loads(self._answer)
         self._change_cursor: str | None = None
 
-    async def load(self, batch: Batch[Key, Value], key: Key) -> Value:
+    def load(self, batch: Batch[Key, Value], key: Key) -> Awaitable[Value]:
         """Return what `batch` answers for `key`; keys asked for at the same time go into one call.
 
         `batch(reads, principal, keys)` answers in the order of the keys; what it needs besides belongs into the key.
         """
-        loader = self._loaders.get(batch)
-        if loader is None:
+        return self.loads.load(batch, key)
 
-            async def load_batch(keys: list[Key]) -> Sequence[Value]:
-                return await batch(self.reads, self.principal, keys)
+    def load_many(self, batch: Batch[Key, Value], keys: Sequence[Key]) -> Awaitable[list[Value]]:
+        """Return what `batch` answers for each of the keys, in their order."""
+        return self.loads.load_many(batch, keys)
 
-            loader = self._loaders[batch] = DataLoader(load_batch)
-        value: Value = await loader.load(key)
-        return value
+    async def _answer(self, batch: Batch[Any, Any], keys: list[Any]) -> Sequence[Any]:
+        return await batch(self.reads, self.principal, keys)
 
     async def perform(
         self,
@@ -136,11 +138,12 @@ class Context:
             public_url=self.public_url,
             clock=self.clock,
             feeds=self._feeds,
+            is_compiling=self.is_compiling,
         )
 
     async def close(self) -> None:
         """End the snapshot and forget what was loaded from it."""
-        self._loaders.clear()
+        self.loads.forget()
         await self.reads.close()
 
 

@@ -248,6 +248,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             clock=self._clock,
             feeds=self._feeds,
             limiter=self._limiter,
+            is_compiling=self._settings.is_compilation_enabled,
         )
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:

@@ -1,6 +1,5 @@
 """Mutations: `input: XInput!` in, `XPayload` out. An expected failure becomes `errors` of an empty payload."""
 
-import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,8 +65,7 @@ class RuleOutcomePayload(Payload):
         from gql.enrollments.types import ContentAction
 
         ids = self.done.rule_action_ids if self.done else []
-        loaded = await asyncio.gather(*(ContentAction.load(info, key) for key in ids))
-        return [action for action in loaded if action is not None]
+        return await ContentAction.load_all(info, ids)
 
 
 async def reevaluation_of(info: Info, done: Done[Any]) -> "BackgroundJob | None":

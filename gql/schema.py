@@ -33,6 +33,7 @@ from gql.background_jobs.mutations import BackgroundJobsMutation
 from gql.background_jobs.queries import BackgroundJobsQuery
 from gql.background_jobs.subscriptions import BackgroundJobsSubscription
 from gql.budget import OperationBudget
+from gql.compiled.executor import CompiledExecution
 from gql.content.mutations import ContentMutation
 from gql.content.queries import ContentQuery
 from gql.context import Context
@@ -250,6 +251,7 @@ def schema() -> Schema:
         mutation=Mutation,
         subscription=SubscriptionRoot,
         types=ERROR_TYPES,
+        execution_context_class=CompiledExecution,
         config=StrawberryConfig(scalar_map=SCALARS),
         extensions=[
             lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),

@@ -208,6 +208,13 @@ async def api(database: None, settings: Settings, now: datetime) -> AsyncIterato
 
 
 @pytest.fixture
+def answered_once(api: Api) -> None:
+    """Answer queries one way only: for tests that count what happens in the process."""
+    assert api.transport is not None
+    api.transport.is_on = False
+
+
+@pytest.fixture
 def as_admin(api: Api, admin: Principal) -> ApiClient:
     """A client that calls as the administrator."""
     return api.acting_as(admin)

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[list[str], NoDecode] = Field(
         default=[], description="Origins of web pages that may call, separated by commas or as JSON."
     )
+    is_compilation_enabled: bool = Field(
+        default=True, description="Whether selections of operations run as functions compiled from them."
+    )
     is_ide_enabled: bool = True
     is_introspection_enabled: bool = True
 

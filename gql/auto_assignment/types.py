@@ -1,6 +1,5 @@
 """Rules and previews of rules."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -335,8 +334,8 @@ async def rule_node(info: Info, key: int) -> AutoAssignmentRule | None:
 
 async def load_rules(info: Info, rule_ids: Sequence[int]) -> list[AutoAssignmentRule]:
     """Return the visible ones of these rules, in order."""
-    loaded = await asyncio.gather(*(AutoAssignmentRule.load(info, rule_id) for rule_id in rule_ids))
-    return [rule for rule in loaded if rule is not None]
+    rows = await info.context.load_many(load_rules_by_id, rule_ids)
+    return [AutoAssignmentRule.from_row(row) for row in rows if row is not None]
 
 
 NODES = {ids.RULE: rule_node}

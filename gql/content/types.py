@@ -1,6 +1,5 @@
 """Courses and learning paths as the API shows them."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -166,7 +165,11 @@ async def load_content(info: Info, key: int) -> Course | LearningPath:
 
 async def load_contents(info: Info, keys: Sequence[int]) -> list[LearningContent]:
     """Return contents that are reached from another object, in order."""
-    return list(await asyncio.gather(*(load_content(info, key) for key in keys)))
+    contents: list[LearningContent] = []
+    for row in await info.context.load_many(load_contents_by_id, keys):
+        assert row is not None
+        contents.append(content_of(row))
+    return contents
 
 
 async def load_changed_content(info: Info, key: int) -> Course | LearningPath | None:

@@ -1,5 +1,6 @@
 """Enrollments, their reasons and log entries as the API shows them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -144,6 +145,12 @@ class ContentAction(Node):
         """Return an entry that a mutation of the viewer has caused; None where they may not see it."""
         row = await info.context.load(load_caused_actions_by_id, key)
         return None if row is None else cls.from_row(row)
+
+    @classmethod
+    async def load_all(cls, info: Info, keys: Sequence[int]) -> list[Self]:
+        """Return those of the entries that the viewer may see, in order."""
+        rows = await info.context.load_many(load_caused_actions_by_id, keys)
+        return [cls.from_row(row) for row in rows if row is not None]
 
     @strawberry.field(description="Learner concerned.")
     async def learner(self, info: Info) -> Learner:

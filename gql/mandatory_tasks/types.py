@@ -1,6 +1,5 @@
 """Mandatory tasks as the API shows them. What time makes of a task is worked out at the instant of the operation."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Self
@@ -161,7 +160,7 @@ class MandatoryTask(Node):
     @classmethod
     async def load_changed(cls, info: Info, keys: Sequence[int]) -> list[Self]:
         """Return what the viewer may see of the tasks that a change has touched, in order."""
-        rows = await asyncio.gather(*(info.context.load(load_changed_tasks_by_id, key) for key in keys))
+        rows = await info.context.load_many(load_changed_tasks_by_id, keys)
         return [cls.from_row(row) for row in rows if row is not None]
 
     @strawberry.field(description="Course or learning path to complete.")

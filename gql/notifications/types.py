@@ -1,6 +1,5 @@
 """Notifications, preferences and email templates as the API shows them."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Self
@@ -58,8 +57,8 @@ class Notification(Node):
     @classmethod
     async def load_all(cls, info: Info, keys: Sequence[int]) -> list[Self]:
         """Return those that are still there, in order."""
-        loaded = await asyncio.gather(*(cls.load(info, key) for key in keys))
-        return [notification for notification in loaded if notification is not None]
+        rows = await info.context.load_many(load_notifications_by_id, keys)
+        return [cls.from_row(row) for row in rows if row is not None]
 
     @strawberry.field(description="Task that it is about; null when withdrawn.")
     async def mandatory_task(

@@ -1,6 +1,5 @@
 """Mutations of who belongs to learning groups, clients and sublicenses."""
 
-import asyncio
 from typing import Annotated
 
 import strawberry
@@ -9,6 +8,7 @@ from strawberry import ID
 from domain.foundation.keys import Reference
 from domain.people.models import PlaceKind
 from domain.people.operations import add_members, remove_members
+from domain.people.queries import load_changed_learners_by_id
 from gql import ids
 from gql.arguments import INPUT
 from gql.background_jobs.types import BackgroundJob
@@ -117,5 +117,5 @@ def _target(target: MembershipTargetInput) -> tuple[PlaceKind, Reference]:
 
 
 async def _changed(info: Info, keys: list[int]) -> list[Learner]:
-    loaded = await asyncio.gather(*(Learner.load_changed(info, key) for key in keys))
-    return [learner for learner in loaded if learner is not None]
+    rows = await info.context.load_many(load_changed_learners_by_id, keys)
+    return [Learner.from_row(row) for row in rows if row is not None]

@@ -1,6 +1,5 @@
 """Departments, learning groups, clients and sublicenses, as the API shows them."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self, TypeVar
 
@@ -57,8 +56,8 @@ PlaceT = TypeVar("PlaceT", bound=Place)
 
 async def load_places(info: Info, place_type: type[PlaceT], keys: Sequence[int]) -> list[PlaceT]:
     """Return the places that there still are."""
-    loaded = await asyncio.gather(*(place_type.load(info, key) for key in keys))
-    return [place for place in loaded if place is not None]
+    rows = await info.context.load_many(load_places_by_id, keys)
+    return [place_type.from_row(row) for row in rows if row is not None]
 
 
 @strawberry.type(description="Department of the tenant.")

@@ -1,6 +1,5 @@
 """People, as the API shows them. What a viewer may not see is None already in the rows of the domain."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Self, TypeVar
 
@@ -102,8 +101,8 @@ class Learner(Actor):
     @classmethod
     async def load_all(cls, info: Info, keys: Sequence[int]) -> list[Self]:
         """Return people who are reached from another object, in order."""
-        loaded = await asyncio.gather(*(cls.load(info, key) for key in keys))
-        return [learner for learner in loaded if learner is not None]
+        rows = await info.context.load_many(load_learners_by_id, keys)
+        return [cls.from_row(row) for row in rows if row is not None]
 
     @classmethod
     async def load_changed(cls, info: Info, key: int) -> Self | None:

@@ -99,6 +99,7 @@ async def test_a_mutation_that_is_forbidden_leaves_its_neighbours_their_results(
     assert [error["extensions"]["code"] for error in result["errors"]] == ["FORBIDDEN"]
 
 
+@pytest.mark.usefixtures("answered_once")
 async def test_what_nobody_expected_is_masked_and_logged(
     as_admin: ApiClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

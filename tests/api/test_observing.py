@@ -38,6 +38,7 @@ def known_names(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return names
 
 
+@pytest.mark.usefixtures("answered_once")
 async def test_operations_are_counted_by_name_kind_and_outcome(as_admin: ApiClient, known_names: set[str]) -> None:
     """And timed; what was not executed has no name, and neither has what was refused before."""
     before = now_counted()
@@ -333,6 +334,7 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> list[FakeSpan]:
     return fake.spans
 
 
+@pytest.mark.usefixtures("answered_once")
 async def test_operations_and_transactions_are_spans(as_admin: ApiClient, spans: list[FakeSpan]) -> None:
     """With names of ours and the code of the outcome, and without anything that was sent."""
     await as_admin.post('mutation Rename { updateTenant(input: {changes: {name: "Secret"}}) { errors { code } } }')

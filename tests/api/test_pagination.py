@@ -144,6 +144,7 @@ async def test_a_cursor_belongs_to_its_filter(as_admin: ApiClient, admin: Princi
     assert (await as_admin.value(AUDIT, filter={}, after=unfiltered))["nodes"] == [{"operation": "updateTenant"}]
 
 
+@pytest.mark.usefixtures("answered_once")
 async def test_a_count_costs_a_statement_only_when_it_is_asked_for(
     as_admin: ApiClient, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

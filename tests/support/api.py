@@ -1,6 +1,7 @@
 """The API as callers see it: GraphQL over HTTP, answered by the application in this process.
 
 `api.acting_as(principal)` gives a client; `run` is for what has to work, `user_errors` and `errors` for what must not.
+Queries are answered both ways, see `both_ways`.
 """
 
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ import httpx
 from domain.foundation.access import Principal
 from domain.foundation.settings import Settings
 from tests.support import factories
+from tests.support.both_ways import BothWays
 
 #: What a payload has to select so that the client can judge it.
 ERRORS = "errors { code path message }"
@@ -73,6 +75,7 @@ class Api:
         self.settings = settings
         self.now = now
         self._http: httpx.AsyncClient | None = None
+        self.transport: BothWays | None = None
 
     @property
     def http(self) -> httpx.AsyncClient:
@@ -87,8 +90,9 @@ class Api:
 
         app = create_app(self.settings, clock=lambda: self.now)
         # What the application does not expect shall be answered, as a server would, and not raised here.
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://mandate.test") as self._http:
+        application = httpx.ASGITransport(app, raise_app_exceptions=False)
+        self.transport = BothWays(application, self.settings, lambda: self.now)
+        async with httpx.AsyncClient(transport=self.transport, base_url="http://mandate.test") as self._http:
             yield self
 
     def advance(self, **duration: float) -> datetime:

@@ -1,0 +1,1 @@
+"""Selections that run as functions compiled from them."""
