@@ -18,6 +18,7 @@ from bench import (
     mutation,
     overview,
     preview,
+    reads,
     reevaluation,
     reminders,
     revoke,
@@ -41,6 +42,7 @@ MEASURES: dict[str, Measure] = {
     "assigning": assigning.measure,
     "overview": overview.measure,
     "reminders": reminders.measure,
+    "reads": reads.measure,
     "memory": memory.measure,
 }
 

@@ -5,7 +5,7 @@ and a payload that shows the learner and what the rules did.
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -60,8 +60,8 @@ class Web:
 
 
 @contextmanager
-def web_server(addresses: Addresses, company: Company) -> Iterator[Web]:
-    """Run `mandate web`; ask `until_ready` before using it."""
+def web_server(addresses: Addresses, company: Company, more: Mapping[str, str] | None = None) -> Iterator[Web]:
+    """Run `mandate web`, with more settings; ask `until_ready` before using it."""
     secret_key = secrets.token_hex(32)
     settings = Settings(
         database_url=SecretStr(addresses.application), secret_key=SecretStr(secret_key), redis_url=SecretStr("")
@@ -80,6 +80,7 @@ def web_server(addresses: Addresses, company: Company) -> Iterator[Web]:
         "ENVIRONMENT": "production",
         # One account does here what thousands do.
         "COST_PER_MINUTE": "1000000000",
+        **(more or {}),
     }
     port = free_port()
     with running(["-m", "ops.cli", "web", "--port", str(port)], environment) as pid:

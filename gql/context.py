@@ -28,6 +28,8 @@ from gql.rate_limit import CostLimiter
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 Result = TypeVar("Result")
+Row = TypeVar("Row")
+Object = TypeVar("Object")
 
 Batch = Callable[[ReadScope, Principal, list[Key]], Awaitable[Sequence[Value]]]
 
@@ -89,6 +91,18 @@ class Context:
     def load_many(self, batch: Batch[Key, Value], keys: Sequence[Key]) -> Awaitable[list[Value]]:
         """Return what `batch` answers for each of the keys, in their order."""
         return self.loads.load_many(batch, keys)
+
+    def load_as(
+        self, batch: Batch[Key, Row | None], key: Key, make: Callable[[Row], Object]
+    ) -> Awaitable[Object | None]:
+        """Return what `make` makes of the answer for `key`: one object for the whole operation, None for None."""
+        return self.loads.load_as(batch, key, make)
+
+    def load_many_as(
+        self, batch: Batch[Key, Row | None], keys: Sequence[Key], make: Callable[[Row], Object]
+    ) -> Awaitable[list[Object | None]]:
+        """Return what `make` makes of the answer for each of the keys, in their order."""
+        return self.loads.load_many_as(batch, keys, make)
 
     async def _answer(self, batch: Batch[Any, Any], keys: list[Any]) -> Sequence[Any]:
         return await batch(self.reads, self.principal, keys)

@@ -6,6 +6,7 @@ instead what it needs: it suspends with `Wanted`, and whoever steps it fetches t
 """
 
 import asyncio
+import types
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -64,18 +65,36 @@ class Loads:
         self._answer = answer
         self._known: dict[Any, dict[Any, Any]] = {}
         self._next: dict[Any, _Round] = {}
+        self._made: dict[Any, Any] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         #: Whether whoever asks at this moment is stepped through.
         self.is_stepping = False
 
-    async def load(self, batch: Any, key: Any) -> Any:
+    @types.coroutine
+    def load(self, batch: Any, key: Any) -> Generator[Any, Any, Any]:
         """Return the answer of `batch` for a key."""
-        known = self._known_of(batch)
+        # Asked for each object of a page and each of its relations, hence no coroutines within coroutines.
+        known = self._known.get(batch)
+        if known is None:
+            known = self._known_of(batch)
         value = known.get(key, _MISSING)
         if value.__class__ in _UNKNOWN:
-            await self._get(batch, (key,))
+            if self.is_stepping:
+                yield Wanted(batch, (key,))
+            else:
+                yield from self.fetch({batch: (key,)}).__await__()
             value = known[key]
         return _revealed(value)
+
+    @types.coroutine
+    def load_as(self, batch: Any, key: Any, make: Callable[[Any], Any]) -> Generator[Any, Any, Any]:
+        """Return what `make` makes of the answer for a key, or None for None; it is made once."""
+        place = (make, key)
+        value = self._made.get(place, _MISSING)
+        if value is _MISSING:
+            row = yield from self.load(batch, key)
+            value = self._object(place, row)
+        return value
 
     async def load_many(self, batch: Any, keys: Sequence[Any]) -> list[Any]:
         """Return the answers of `batch` for keys, in their order."""
@@ -85,6 +104,18 @@ class Loads:
             await self._get(batch, missing)
         return [_revealed(known[key]) for key in keys]
 
+    async def load_many_as(self, batch: Any, keys: Sequence[Any], make: Callable[[Any], Any]) -> list[Any]:
+        """Return what `make` makes of the answers for keys, in their order."""
+        rows = await self.load_many(batch, keys)
+        return [self._object((make, key), row) for key, row in zip(keys, rows, strict=True)]
+
+    def _object(self, place: Any, row: Any) -> Any:
+        # Looked up again: many may have waited for the same row.
+        value = self._made.get(place, _MISSING)
+        if value is _MISSING:
+            value = self._made[place] = None if row is None else place[0](row)
+        return value
+
     async def fetch(self, wanted: Mapping[Any, Iterable[Any]]) -> None:
         """Load keys of several batch functions; what fails is raised when it is asked for."""
         for waiter in [waiter for batch, keys in wanted.items() for waiter in self._ask(batch, keys)]:
@@ -93,6 +124,7 @@ class Loads:
     def forget(self) -> None:
         """Forget what was loaded. Who waits still gets what was asked for before."""
         self._known = {}
+        self._made = {}
         self._next = {}
 
     def _known_of(self, batch: Any) -> dict[Any, Any]:
@@ -156,6 +188,8 @@ class Loads:
 
 
 def _revealed(value: Any) -> Any:
+    if value is None:
+        return None
     if value.__class__ is _Failure:
         raise value.error
     if isinstance(value, BaseException):

@@ -16,6 +16,7 @@ from tortoise.transactions import in_transaction
 
 from domain.foundation import metrics
 from domain.foundation.orm import orm_config
+from domain.foundation.row_shapes import rows_of
 
 Row = TypeVar("Row")
 
@@ -44,7 +45,7 @@ class Session:
 
     async def rows(self, shape: type[Row], sql: str, *args: Any) -> list[Row]:
         """Return each record as `shape(**columns)`."""
-        return [shape(**record) for record in await self.fetch(sql, *args)]
+        return rows_of(shape, await self.fetch(sql, *args))
 
     async def row(self, shape: type[Row], sql: str, *args: Any) -> Row | None:
         """Return the first record as `shape(**columns)`, or None."""
@@ -163,7 +164,7 @@ class ReadScope(Statements):
 
     async def rows(self, shape: type[Row], sql: str, *args: Any) -> list[Row]:
         """Return each record as `shape(**columns)`."""
-        return [shape(**record) for record in await self.fetch(sql, *args)]
+        return rows_of(shape, await self.fetch(sql, *args))
 
     async def row(self, shape: type[Row], sql: str, *args: Any) -> Row | None:
         """Return the first record as `shape(**columns)`, or None."""

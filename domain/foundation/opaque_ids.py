@@ -9,6 +9,7 @@ MANDATORY_TASK = "mtk"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _DIGITS = {character: value for value, character in enumerate(_ALPHABET)}
 _LENGTH = 13
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _MASK = 2**64 - 1
 # Constants of splitmix64; any offset and odd factors would do, as long as they never change.
 _OFFSET = 0x9E3779B97F4A7C15
@@ -22,7 +23,11 @@ def opaque_id(prefix: str, key: int) -> str:
     for factor in _FACTORS:
         mixed = mixed * factor & _MASK
         mixed ^= mixed >> 32
-    return f"{prefix}_{''.join(_ALPHABET[mixed >> 5 * place & 31] for place in reversed(range(_LENGTH)))}"
+    # Written out: a page has hundreds of IDs.
+    return (
+        f"{prefix}_{_ALPHABET[mixed >> 60]}{_PAIRS[mixed >> 50 & 1023]}{_PAIRS[mixed >> 40 & 1023]}"
+        f"{_PAIRS[mixed >> 30 & 1023]}{_PAIRS[mixed >> 20 & 1023]}{_PAIRS[mixed >> 10 & 1023]}{_PAIRS[mixed & 1023]}"
+    )
 
 
 def read_opaque_id(text: str) -> tuple[str, int] | None:

@@ -80,14 +80,12 @@ class AutoAssignmentRule(Node):
     @classmethod
     async def load(cls, info: Info, key: int) -> "AutoAssignmentRule | None":
         """Return a rule that is reached from another object; None where the viewer may not see rules."""
-        row = await info.context.load(load_rules_by_id, key)
-        return cls.from_row(row) if row else None
+        return await info.context.load_as(load_rules_by_id, key, cls.from_row)
 
     @classmethod
     async def load_saved(cls, info: Info, key: int) -> "AutoAssignmentRule | None":
         """Return a rule that the viewer has just saved; without READ a tool sees nothing that hangs on it."""
-        row = await info.context.load(load_changed_rules_by_id, key)
-        return cls.from_row(row) if row else None
+        return await info.context.load_as(load_changed_rules_by_id, key, cls.from_row)
 
     @strawberry.field(description="Courses and learning paths that the rule gives.")
     async def contents(self, info: Info) -> list[LearningContent]:

@@ -85,8 +85,7 @@ class BackgroundJob(Node):
     @classmethod
     async def load(cls, info: Info, key: int) -> Self | None:
         """Return a job by its key."""
-        row = await info.context.load(load_jobs_by_id, key)
-        return None if row is None else cls.from_row(row)
+        return await info.context.load_as(load_jobs_by_id, key, cls.from_row)
 
     @strawberry.field(
         description="Rule, bulk assignment or learning path that the job works for; null when there is none, and once "

@@ -158,17 +158,17 @@ def content_of(row: ContentRow) -> Course | LearningPath:
 
 async def load_content(info: Info, key: int) -> Course | LearningPath:
     """Return a content that is reached from another object; contents are never deleted."""
-    row = await info.context.load(load_contents_by_id, key)
-    assert row is not None
-    return content_of(row)
+    content = await info.context.load_as(load_contents_by_id, key, content_of)
+    assert content is not None
+    return content
 
 
 async def load_contents(info: Info, keys: Sequence[int]) -> list[LearningContent]:
     """Return contents that are reached from another object, in order."""
     contents: list[LearningContent] = []
-    for row in await info.context.load_many(load_contents_by_id, keys):
-        assert row is not None
-        contents.append(content_of(row))
+    for content in await info.context.load_many_as(load_contents_by_id, keys, content_of):
+        assert content is not None
+        contents.append(content)
     return contents
 
 

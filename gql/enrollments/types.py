@@ -143,8 +143,7 @@ class ContentAction(Node):
     @classmethod
     async def load(cls, info: Info, key: int) -> Self | None:
         """Return an entry that a mutation of the viewer has caused; None where they may not see it."""
-        row = await info.context.load(load_caused_actions_by_id, key)
-        return None if row is None else cls.from_row(row)
+        return await info.context.load_as(load_caused_actions_by_id, key, cls.from_row)
 
     @classmethod
     async def load_all(cls, info: Info, keys: Sequence[int]) -> list[Self]:
@@ -243,8 +242,7 @@ class Enrollment(Node):
     @classmethod
     async def load(cls, info: Info, key: int) -> Self | None:
         """Return an enrollment that is reached from another object, or that the viewer has just changed."""
-        row = await info.context.load(load_enrollments_by_id, key)
-        return None if row is None else cls.from_row(row)
+        return await info.context.load_as(load_enrollments_by_id, key, cls.from_row)
 
     @strawberry.field(description="Learner who is enrolled.")
     async def learner(self, info: Info) -> Learner:

@@ -160,14 +160,12 @@ class BulkAssignment(Node):
     @classmethod
     async def load(cls, info: Info, key: int) -> Self | None:
         """Return a bulk assignment that the viewer has just made."""
-        row = await info.context.load(load_bulk_assignments_by_id, key)
-        return None if row is None else cls.from_row(row)
+        return await info.context.load_as(load_bulk_assignments_by_id, key, cls.from_row)
 
     @classmethod
     async def find(cls, info: Info, key: int) -> Self | None:
         """Return a bulk assignment that the viewer may see."""
-        row = await info.context.load(load_visible_bulk_assignments_by_id, key)
-        return None if row is None else cls.from_row(row)
+        return await info.context.load_as(load_visible_bulk_assignments_by_id, key, cls.from_row)
 
     @strawberry.field(description="Course or learning path assigned.")
     async def target(self, info: Info) -> LearningContent:

@@ -148,14 +148,12 @@ class MandatoryTask(Node):
     @classmethod
     async def load(cls, info: Info, key: int) -> Self | None:
         """Return a task that is reached from another object, or that the viewer has just changed."""
-        row = await info.context.load(load_tasks_by_id, key)
-        return None if row is None else cls.from_row(row)
+        return await info.context.load_as(load_tasks_by_id, key, cls.from_row)
 
     @classmethod
     async def find(cls, info: Info, key: int) -> Self | None:
         """Return a task that the viewer may look up."""
-        row = await info.context.load(load_visible_tasks_by_id, key)
-        return None if row is None else cls.from_row(row)
+        return await info.context.load_as(load_visible_tasks_by_id, key, cls.from_row)
 
     @classmethod
     async def load_changed(cls, info: Info, keys: Sequence[int]) -> list[Self]:

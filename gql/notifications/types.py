@@ -51,8 +51,7 @@ class Notification(Node):
     @classmethod
     async def load(cls, info: Info, key: int) -> Self | None:
         """Return a notification of the viewer by its key."""
-        row = await info.context.load(load_notifications_by_id, key)
-        return None if row is None else cls.from_row(row)
+        return await info.context.load_as(load_notifications_by_id, key, cls.from_row)
 
     @classmethod
     async def load_all(cls, info: Info, keys: Sequence[int]) -> list[Self]:
@@ -129,8 +128,7 @@ class EmailTemplate(Node):
     @classmethod
     async def load(cls, info: Info, key: int) -> Self | None:
         """Return a template that is reached from something visible or was just written; None for a deleted one."""
-        row = await info.context.load(load_templates_by_id, key)
-        return None if row is None else cls.from_row(row)
+        return await info.context.load_as(load_templates_by_id, key, cls.from_row)
 
     @strawberry.field(description="Account that created the template.")
     async def created_by(self, info: Info) -> Actor | None:

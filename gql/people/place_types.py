@@ -41,14 +41,12 @@ class Place(Node):
     @classmethod
     async def load(cls, info: Info, key: int) -> Self | None:
         """Return a place that is reached from another object."""
-        row = await info.context.load(load_places_by_id, key)
-        return None if row is None else cls.from_row(row)
+        return await info.context.load_as(load_places_by_id, key, cls.from_row)
 
     @classmethod
     async def load_changed(cls, info: Info, key: int) -> Self | None:
         """Return a place that the viewer has just changed."""
-        row = await info.context.load(load_changed_places_by_id, key)
-        return None if row is None else cls.from_row(row)
+        return await info.context.load_as(load_changed_places_by_id, key, cls.from_row)
 
 
 PlaceT = TypeVar("PlaceT", bound=Place)
@@ -56,8 +54,8 @@ PlaceT = TypeVar("PlaceT", bound=Place)
 
 async def load_places(info: Info, place_type: type[PlaceT], keys: Sequence[int]) -> list[PlaceT]:
     """Return the places that there still are."""
-    rows = await info.context.load_many(load_places_by_id, keys)
-    return [place_type.from_row(row) for row in rows if row is not None]
+    places = await info.context.load_many_as(load_places_by_id, keys, place_type.from_row)
+    return [place for place in places if place is not None]
 
 
 @strawberry.type(description="Department of the tenant.")

@@ -95,20 +95,18 @@ class Learner(Actor):
     @classmethod
     async def load(cls, info: Info, key: int) -> Self | None:
         """Return a person who is reached from another object."""
-        row = await info.context.load(load_learners_by_id, key)
-        return None if row is None else cls.from_row(row)
+        return await info.context.load_as(load_learners_by_id, key, cls.from_row)
 
     @classmethod
     async def load_all(cls, info: Info, keys: Sequence[int]) -> list[Self]:
         """Return people who are reached from another object, in order."""
-        rows = await info.context.load_many(load_learners_by_id, keys)
-        return [cls.from_row(row) for row in rows if row is not None]
+        learners = await info.context.load_many_as(load_learners_by_id, keys, cls.from_row)
+        return [learner for learner in learners if learner is not None]
 
     @classmethod
     async def load_changed(cls, info: Info, key: int) -> Self | None:
         """Return a person whom the viewer has just changed."""
-        row = await info.context.load(load_changed_learners_by_id, key)
-        return None if row is None else cls.from_row(row)
+        return await info.context.load_as(load_changed_learners_by_id, key, cls.from_row)
 
     async def _places(self, info: Info, place_type: type[PlaceT], kind: str) -> list[PlaceT]:
         places = await info.context.load(load_places_by_learner, self.row.id)

@@ -82,8 +82,7 @@ class Tenant(Node):
     @classmethod
     async def load(cls, info: Info, key: int) -> Self | None:
         """Return the tenant by its key."""
-        row = await info.context.load(load_tenants_by_id, key)
-        return None if row is None else cls.from_row(row)
+        return await info.context.load_as(load_tenants_by_id, key, cls.from_row)
 
     @strawberry.field(description="Reference fields of the tenant's learners, by number.")
     def ref_fields(self, info: Info) -> list[RefField]:
@@ -145,8 +144,7 @@ class ServiceAccount(Actor):
     @classmethod
     async def load(cls, info: Info, key: int) -> Self | None:
         """Return a service account by its key, in short form for those who may not see it."""
-        row = await info.context.load(load_service_accounts_by_id, key)
-        return None if row is None else cls.from_row(row)
+        return await info.context.load_as(load_service_accounts_by_id, key, cls.from_row)
 
 
 @strawberry.type(description="Item of a page of service accounts.")

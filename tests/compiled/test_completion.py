@@ -9,6 +9,11 @@ from tests.compiled.school import Grade, Headmaster, Pupil, Robot, Teacher, both
 PLAIN = "{ pupils { id name age height isHere grade nickname __typename } }"
 
 
+def class_name(value: object) -> str:
+    """Name a case: the same in every process."""
+    return type(value).__name__
+
+
 def pupil(name: str = "Ann", /, **values: Any) -> Pupil:
     """Return a pupil, with attributes of any kind."""
     made = Pupil(name=name)
@@ -86,7 +91,7 @@ async def test_an_attribute_that_is_not_there() -> None:
         [Teacher(name="T")],
         [object()],
     ],
-    ids=repr,
+    ids=class_name,
 )
 @pytest.mark.parametrize("field", ["pupils", "slowPupils"])
 async def test_lists_that_are_and_are_not(given: Any, field: str) -> None:
@@ -94,7 +99,7 @@ async def test_lists_that_are_and_are_not(given: Any, field: str) -> None:
     await both_ways(given, f"{{ {field} {{ name age }} }}")
 
 
-@pytest.mark.parametrize("value", [None, [], [None], ["a", None], "text", [7], ("a",), {"a": 1}], ids=repr)
+@pytest.mark.parametrize("value", [None, [], [None], ["a", None], "text", [7], ("a",), {"a": 1}], ids=class_name)
 @pytest.mark.parametrize("field", ["hobbies", "marks", "rivals", "friends", "best_friend"])
 async def test_nullability_at_each_level(field: str, value: Any) -> None:
     """Lists of lists, of nulls, of scalars and objects."""
@@ -103,7 +108,7 @@ async def test_nullability_at_each_level(field: str, value: Any) -> None:
     await both_ways([pupil(), pupil("Ben", **{field: value})], document)
 
 
-@pytest.mark.parametrize("value", [[[1, 2], []], [[1], None], [[None]], [["x"]], [[2**40]]], ids=repr)
+@pytest.mark.parametrize("value", [[[1, 2], []], [[1], None], [[None]], [["x"]], [[2**40]]], ids=class_name)
 async def test_lists_of_lists(value: Any) -> None:
     """Each level has its own nullability."""
     await both_ways([pupil(marks=value)], "{ pupils { marks } }")
@@ -183,7 +188,7 @@ async def test_directives_by_the_values_of_variables(*, shown: bool, hidden: boo
 
 
 @pytest.mark.parametrize(
-    "given", [pupil(), Teacher(name="T"), Headmaster(name="H"), Robot(model="R"), None, object()], ids=repr
+    "given", [pupil(), Teacher(name="T"), Headmaster(name="H"), Robot(model="R"), None, object()], ids=class_name
 )
 async def test_interfaces_by_class(given: Any) -> None:
     """Classes that are not of the interface are reported; subclasses go the ordinary way."""
