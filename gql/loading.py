@@ -54,6 +54,8 @@ class _Round:
 
 
 _MISSING = _Missing()
+#: Says that something has to be waited for.
+NOT_LOADED = object()
 _UNKNOWN = frozenset({_Missing, _Round})
 
 
@@ -108,6 +110,14 @@ class Loads:
         """Return what `make` makes of the answers for keys, in their order."""
         rows = await self.load_many(batch, keys)
         return [self._object((make, key), row) for key, row in zip(keys, rows, strict=True)]
+
+    def find(self, batch: Any, key: Any, make: Callable[[Any], Any]) -> Any:
+        """Return what `load_as` would return without waiting, or NOT_LOADED."""
+        value = self._made.get((make, key), _MISSING)
+        if value is not _MISSING:
+            return value
+        row = self._known_of(batch).get(key, _MISSING)
+        return NOT_LOADED if row.__class__ in _UNKNOWN else self._object((make, key), _revealed(row))
 
     def _object(self, place: Any, row: Any) -> Any:
         # Looked up again: many may have waited for the same row.

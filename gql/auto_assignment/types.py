@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from domain.auto_assignment.conditions import Condition
 from domain.auto_assignment.errors import RulePart, editable_parts
 from domain.auto_assignment.explain import Explanation
 from domain.auto_assignment.models import ConditionMatch, RuleState, UnmetPolicy
@@ -26,7 +27,7 @@ from domain.auto_assignment.rule_warnings import RuleWarningCode
 from domain.auto_assignment.simulation import Simulation
 from domain.enrollments.models import ContentActionKind
 from gql import ids
-from gql.actors import load_actor
+from gql.actors import related_actor
 from gql.arguments import After, First
 from gql.auto_assignment.conditions import RuleCondition, condition_of
 from gql.background_jobs.types import BackgroundJob
@@ -35,9 +36,14 @@ from gql.context import Info
 from gql.interfaces import Actor, Node
 from gql.pagination import Edge, LiveConnection, paging_of
 from gql.people.types import Learner, LearnerConnection, LearnerEdge
+from gql.related import Related, related
 
 if TYPE_CHECKING:
     from gql.enrollments.types import ContentActionConnection
+
+
+def _conditions_of(conditions: Sequence[Condition]) -> list[RuleCondition]:
+    return [condition_of(one) for one in conditions]
 
 
 @strawberry.type(description="Rule that enrolls every learner who meets its conditions.")
@@ -99,7 +105,7 @@ class AutoAssignmentRule(Node):
         """Load the conditions."""
         if not info.context.principal.sees_all:
             return []
-        return [condition_of(one) for one in await info.context.load(load_conditions_by_rule, self.row.id)]
+        return await info.context.load_as(load_conditions_by_rule, self.row.id, _conditions_of) or []
 
     @strawberry.field(description="Parts of the rule that can be changed now.")
     def editable_parts(self) -> list[RulePart]:
@@ -147,11 +153,10 @@ class AutoAssignmentRule(Node):
         return None if job_id is None else await BackgroundJob.load(info, job_id)
 
     @strawberry.field(description="Account that created the rule.")
-    async def created_by(self, info: Info) -> Actor:
-        """Load the account."""
-        actor = await load_actor(info, self.row.created_by_learner_id, self.row.created_by_service_account_id)
-        assert actor is not None
-        return actor
+    @related
+    def created_by(self) -> Related[Actor]:
+        """Lead to the account."""
+        return related_actor(self.row.created_by_learner_id, self.row.created_by_service_account_id)
 
 
 @strawberry.type(description="Item of a page of rules.")

@@ -26,6 +26,17 @@ class Call:
         """Whether the resolver may wait."""
         return self.field.is_async
 
+    @property
+    def is_declared(self) -> bool:
+        """Whether the resolver tells where it leads, without waiting."""
+        resolver = self.field.base_resolver
+        return (
+            resolver is not None
+            and hasattr(resolver.wrapped_func, "declare")
+            and not self.field.extensions
+            and not self.definition.args
+        )
+
     def bind(self, executor: Any, path: Path) -> Callable[[Any], Any]:
         """Return the resolver as a function of the object alone; raises what arguments are wrong."""
         info = executor.build_resolve_info(
@@ -41,6 +52,11 @@ class Call:
         if resolver is None or self.field.extensions or not resolver.self_parameter:
             return partial(_with_arguments, self.definition.resolve, info, {})
         function: Any = resolver.wrapped_func
+        if self.is_declared:
+            if not function.takes_info:
+                declare: Callable[[Any], Any] = function.declare
+                return declare
+            function = function.declare
         if resolver.root_parameter or resolver.parent_parameter:
             return partial(_with_arguments, self.definition.resolve, info, {})
         if resolver.info_parameter is None:

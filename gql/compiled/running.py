@@ -1,13 +1,14 @@
 """Running a plan: resolvers that wait are stepped through together, a page at a time."""
 
 import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from typing import Any
 
 from graphql.pyutils import Path
 
 from gql.compiled.source import Plan
-from gql.loading import Loads, Wanted
+from gql.loading import NOT_LOADED, Loads, Wanted
+from gql.related import Related
 
 
 class Run:
@@ -18,6 +19,7 @@ class Run:
         self._loads = loads
         #: Resolvers by the numbers that the plan gives them.
         self.calls: list[Callable[[Any], Any]] = [call.bind(executor, path) for call in plan.calls]
+        self._is_declared = [call.is_declared for call in plan.calls]
         self._noted: list[tuple[int, Any, dict[str, Any]]] = []
         #: Notes that a field of an object waits: its number, the object and the dict that it belongs into.
         self.later = self._noted.append
@@ -59,7 +61,11 @@ class Run:
             # In their order, which is the order of the page.
             self._ready.reverse()
             while self._ready and self._foreign is None:
-                self._step(*self._ready.pop())
+                resolver, number, target = self._ready.pop()
+                if resolver.__class__ is Related:
+                    self._follow(resolver, number, target)
+                else:
+                    self._step(resolver, number, target)
             self._ready.reverse()
             while self._noted and self._foreign is None:
                 noted = self._noted.copy()
@@ -67,10 +73,22 @@ class Run:
                 noted.reverse()
                 while noted and self._foreign is None:
                     number, source, target = noted.pop()
-                    self._step(self.calls[number](source), number, target)
+                    if self._is_declared[number]:
+                        self._follow(self.calls[number](source), number, target)
+                    else:
+                        self._step(self.calls[number](source), number, target)
                 self._noted[:0] = reversed(noted)
         finally:
             self._loads.is_stepping = False
+
+    def _follow(self, related: Related[Any], number: int, target: dict[str, Any]) -> None:
+        key = related.key
+        value = None if key is None else self._loads.find(related.batch, key, related.make)
+        if value is not NOT_LOADED:
+            self._fill(number, target, value)
+            return
+        self._waiting.append((related, number, target))
+        self._want(related.batch, (key,))
 
     def _step(self, resolver: Any, number: int, target: dict[str, Any]) -> None:
         try:
@@ -82,10 +100,13 @@ class Run:
             self._foreign = resolver, number, target, wanted
             return
         self._waiting.append((resolver, number, target))
-        keys = self._wanted.get(wanted.batch)
+        self._want(wanted.batch, wanted.keys)
+
+    def _want(self, batch: Any, wanted: Iterable[Any]) -> None:
+        keys = self._wanted.get(batch)
         if keys is None:
-            keys = self._wanted[wanted.batch] = {}
-        for key in wanted.keys:
+            keys = self._wanted[batch] = {}
+        for key in wanted:
             keys[key] = None
 
     def _fill(self, number: int, target: dict[str, Any], value: Any) -> None:
@@ -117,4 +138,5 @@ class Run:
     def _close(self) -> None:
         """End what was started and will not go on."""
         for resolver, *_ in (*self._ready, *self._waiting, *((self._foreign,) if self._foreign else ())):
-            resolver.close()
+            if resolver.__class__ is not Related:
+                resolver.close()

@@ -18,6 +18,7 @@ from gql.ids import CONTENT, encode
 from gql.interfaces import Node
 from gql.pagination import Connection, Edge
 from gql.people.types import Learner
+from gql.related import Related
 
 if TYPE_CHECKING:
     from gql.enrollments.types import Enrollment
@@ -161,6 +162,11 @@ async def load_content(info: Info, key: int) -> Course | LearningPath:
     content = await info.context.load_as(load_contents_by_id, key, content_of)
     assert content is not None
     return content
+
+
+def related_content(key: int) -> Related[LearningContent]:
+    """Lead to a content that is reached from another object."""
+    return Related(load_contents_by_id, key, content_of)
 
 
 async def load_contents(info: Info, keys: Sequence[int]) -> list[LearningContent]:

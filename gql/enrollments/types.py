@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import strawberry
 from strawberry import ID
 
+from domain.auto_assignment.queries import load_rules_by_id
+from domain.content.queries import ContentRow, load_contents_by_id
 from domain.enrollments.log_queries import ActionsOf, ContentActionRow, load_action_pages, load_caused_actions_by_id
 from domain.enrollments.models import ContentActionKind, EnrollmentStatus
 from domain.enrollments.pages import hashable
@@ -17,41 +19,37 @@ from domain.enrollments.reason_queries import (
     load_reasons_by_enrollment,
 )
 from domain.foundation.access import Source
-from gql.actors import load_actor
+from domain.mandatory_tasks.queries import load_tasks_by_id
+from gql.actors import related_actor
 from gql.arguments import After, First
-from gql.content.types import LearningContent, LearningPath, load_content
+from gql.content.types import LearningContent, LearningPath, content_of, related_content
 from gql.context import Info
 from gql.enrollments import enums  # noqa: F401 - publishes the enums that the types below use
 from gql.ids import CONTENT_ACTION, ENROLLMENT, RULE, encode
 from gql.interfaces import Actor, Node
 from gql.pagination import Edge, LiveConnection, paging_of
-from gql.people.types import Learner
+from gql.people.types import Learner, related_learner
+from gql.related import Related, related
 
 if TYPE_CHECKING:
     from gql.auto_assignment.types import AutoAssignmentRule
     from gql.mandatory_tasks.types import MandatoryTask
 
 
-async def _learner(info: Info, key: int) -> Learner:
-    learner = await Learner.load(info, key)
-    assert learner is not None, "people are never deleted"
-    return learner
-
-
-async def _rule(info: Info, key: int | None) -> "AutoAssignmentRule | None":
+def _related_rule(key: int | None) -> Related[Any]:
     from gql.auto_assignment.types import AutoAssignmentRule
 
-    return None if key is None else await AutoAssignmentRule.load(info, key)
+    return Related(load_rules_by_id, key, AutoAssignmentRule.from_row)
 
 
-async def _task(info: Info, key: int | None) -> "MandatoryTask | None":
+def _related_task(key: int | None) -> Related[Any]:
     from gql.mandatory_tasks.types import MandatoryTask
 
-    return None if key is None else await MandatoryTask.load(info, key)
+    return Related(load_tasks_by_id, key, MandatoryTask.from_row)
 
 
-async def _path(info: Info, key: int | None) -> LearningPath | None:
-    content = None if key is None else await load_content(info, key)
+def _path_of(row: ContentRow) -> LearningPath | None:
+    content = content_of(row)
     return content if isinstance(content, LearningPath) else None
 
 
@@ -82,28 +80,30 @@ class EnrollmentReason:
         description="Rule that enrolled the learner, when `source` is AUTO_ENROLLMENT; null once deleted, and for "
         "those who may not see rules."
     )
-    async def rule(
-        self, info: Info
-    ) -> Annotated["AutoAssignmentRule", strawberry.lazy("gql.auto_assignment.types")] | None:
-        """Load the rule."""
-        return await _rule(info, self.row.rule_id)
+    @related
+    def rule(self) -> Related[Annotated["AutoAssignmentRule", strawberry.lazy("gql.auto_assignment.types")] | None]:
+        """Lead to the rule."""
+        return _related_rule(self.row.rule_id)
 
     @strawberry.field(description="Task that enrolled the learner, when `source` is MANDATORY_TASK.")
-    async def mandatory_task(
-        self, info: Info
-    ) -> Annotated["MandatoryTask", strawberry.lazy("gql.mandatory_tasks.types")] | None:
-        """Load the task."""
-        return await _task(info, self.row.task_id)
+    @related
+    def mandatory_task(
+        self,
+    ) -> Related[Annotated["MandatoryTask", strawberry.lazy("gql.mandatory_tasks.types")] | None]:
+        """Lead to the task."""
+        return _related_task(self.row.task_id)
 
     @strawberry.field(description="Path that brings the course, when `source` is LEARNING_PATH.")
-    async def learning_path(self, info: Info) -> LearningPath | None:
-        """Load the path."""
-        return await _path(info, self.row.path_id)
+    @related
+    def learning_path(self) -> Related[LearningPath | None]:
+        """Lead to the path."""
+        return Related(load_contents_by_id, self.row.path_id, _path_of)
 
     @strawberry.field(description="Account that gave the reason; null when the system did.")
-    async def actor(self, info: Info) -> Actor | None:
-        """Load the account."""
-        return await load_actor(info, self.row.actor_learner_id, self.row.actor_service_account_id)
+    @related
+    def actor(self) -> Related[Actor | None]:
+        """Lead to the account."""
+        return related_actor(self.row.actor_learner_id, self.row.actor_service_account_id)
 
 
 @strawberry.type(description="Entry of the Content Actions Log. Never changed, never deleted.")
@@ -152,41 +152,45 @@ class ContentAction(Node):
         return [cls.from_row(row) for row in rows if row is not None]
 
     @strawberry.field(description="Learner concerned.")
-    async def learner(self, info: Info) -> Learner:
-        """Load the learner."""
-        return await _learner(info, self.row.learner_id)
+    @related
+    def learner(self) -> Related[Learner]:
+        """Lead to the learner."""
+        return related_learner(self.row.learner_id)
 
     @strawberry.field(description="Content concerned.")
-    async def content(self, info: Info) -> LearningContent:
-        """Load the content."""
-        return await load_content(info, self.row.content_id)
+    @related
+    def content(self) -> Related[LearningContent]:
+        """Lead to the content."""
+        return related_content(self.row.content_id)
 
     @strawberry.field(
         description="Rule that caused it, directly or through a path; null when none did, once deleted, and for those "
         "who may not see rules."
     )
-    async def rule(
-        self, info: Info
-    ) -> Annotated["AutoAssignmentRule", strawberry.lazy("gql.auto_assignment.types")] | None:
-        """Load the rule."""
-        return await _rule(info, self.row.rule_id)
+    @related
+    def rule(self) -> Related[Annotated["AutoAssignmentRule", strawberry.lazy("gql.auto_assignment.types")] | None]:
+        """Lead to the rule."""
+        return _related_rule(self.row.rule_id)
 
     @strawberry.field(description="Mandatory task that caused it, directly or through a path; null when none did.")
-    async def mandatory_task(
-        self, info: Info
-    ) -> Annotated["MandatoryTask", strawberry.lazy("gql.mandatory_tasks.types")] | None:
-        """Load the task."""
-        return await _task(info, self.row.task_id)
+    @related
+    def mandatory_task(
+        self,
+    ) -> Related[Annotated["MandatoryTask", strawberry.lazy("gql.mandatory_tasks.types")] | None]:
+        """Lead to the task."""
+        return _related_task(self.row.task_id)
 
     @strawberry.field(description="Path that brought the course; null when none did.")
-    async def learning_path(self, info: Info) -> LearningPath | None:
-        """Load the path."""
-        return await _path(info, self.row.path_id)
+    @related
+    def learning_path(self) -> Related[LearningPath | None]:
+        """Lead to the path."""
+        return Related(load_contents_by_id, self.row.path_id, _path_of)
 
     @strawberry.field(description="Account that caused it; null when the system did.")
-    async def actor(self, info: Info) -> Actor | None:
-        """Load the account."""
-        return await load_actor(info, self.row.actor_learner_id, self.row.actor_service_account_id)
+    @related
+    def actor(self) -> Related[Actor | None]:
+        """Lead to the account."""
+        return related_actor(self.row.actor_learner_id, self.row.actor_service_account_id)
 
 
 @strawberry.type(description="Item of a page of log entries.")
@@ -245,14 +249,16 @@ class Enrollment(Node):
         return await info.context.load_as(load_enrollments_by_id, key, cls.from_row)
 
     @strawberry.field(description="Learner who is enrolled.")
-    async def learner(self, info: Info) -> Learner:
-        """Load the learner."""
-        return await _learner(info, self.row.learner_id)
+    @related
+    def learner(self) -> Related[Learner]:
+        """Lead to the learner."""
+        return related_learner(self.row.learner_id)
 
     @strawberry.field(description="Content of the enrollment.")
-    async def content(self, info: Info) -> LearningContent:
-        """Load the content."""
-        return await load_content(info, self.row.content_id)
+    @related
+    def content(self) -> Related[LearningContent]:
+        """Lead to the content."""
+        return related_content(self.row.content_id)
 
     @strawberry.field(description="Why the learner has access, one entry per independent reason; empty when inactive.")
     async def reasons(self, info: Info) -> list[EnrollmentReason]:

@@ -8,6 +8,7 @@ import strawberry
 
 from domain.enrollments.models import EnrollmentStatus
 from domain.enrollments.pages import hashable
+from domain.enrollments.queries import load_enrollments_by_id
 from domain.mandatory_tasks.ledger import load_reminders_by_cycle, load_settings_by_task
 from domain.mandatory_tasks.queries import (
     CycleRow,
@@ -22,15 +23,16 @@ from domain.mandatory_tasks.queries import (
 )
 from domain.mandatory_tasks.status import TaskStatus
 from domain.mandatory_tasks.task_rows import status_of
-from gql.actors import load_actor
+from gql.actors import related_actor
 from gql.arguments import After, First
-from gql.content.types import Course, LearningContent, load_content, load_contents
+from gql.content.types import Course, LearningContent, load_contents, related_content
 from gql.context import Info
 from gql.ids import MANDATORY_TASK, encode
 from gql.interfaces import Actor, Node
 from gql.mandatory_tasks.reminder_types import ReminderSetting, TaskReminder
 from gql.pagination import Connection, Edge, LiveConnection, paging_of
-from gql.people.types import Learner
+from gql.people.types import Learner, related_learner
+from gql.related import Related, related
 
 if TYPE_CHECKING:
     from gql.enrollments.types import Enrollment
@@ -162,23 +164,22 @@ class MandatoryTask(Node):
         return [cls.from_row(row) for row in rows if row is not None]
 
     @strawberry.field(description="Course or learning path to complete.")
-    async def target(self, info: Info) -> LearningContent:
-        """Load the target."""
-        return await load_content(info, self.row.target_id)
+    @related
+    def target(self) -> Related[LearningContent]:
+        """Lead to the target."""
+        return related_content(self.row.target_id)
 
     @strawberry.field(description="Learner who has to complete it.")
-    async def learner(self, info: Info) -> Learner:
-        """Load the learner."""
-        learner = await Learner.load(info, self.row.learner_id)
-        assert learner is not None, "people are never deleted"
-        return learner
+    @related
+    def learner(self) -> Related[Learner]:
+        """Lead to the learner, whom nobody deletes."""
+        return related_learner(self.row.learner_id)
 
     @strawberry.field(description="Account that assigned the task.")
-    async def assigned_by(self, info: Info) -> Actor:
-        """Load who assigned the task."""
-        actor = await load_actor(info, self.row.assigner_learner_id, self.row.assigner_service_account_id)
-        assert actor is not None, "accounts are never deleted"
-        return actor
+    @related
+    def assigned_by(self) -> Related[Actor]:
+        """Lead to who assigned the task."""
+        return related_actor(self.row.assigner_learner_id, self.row.assigner_service_account_id)
 
     @strawberry.field(description="Status of the current cycle.")
     def status(self, info: Info) -> TaskStatus:
@@ -187,13 +188,12 @@ class MandatoryTask(Node):
         return status_of(row.stage, row.due_at, info.context.now, is_suspended=row.is_suspended)
 
     @strawberry.field(description="Enrollment that the task follows; tells progress even when `status` is OVERDUE.")
-    async def enrollment(self, info: Info) -> Annotated["Enrollment", strawberry.lazy("gql.enrollments.types")]:
-        """Load the enrollment."""
+    @related
+    def enrollment(self) -> Related[Annotated["Enrollment", strawberry.lazy("gql.enrollments.types")]]:
+        """Lead to the enrollment, which nobody deletes."""
         from gql.enrollments.types import Enrollment
 
-        enrollment = await Enrollment.load(info, self.row.enrollment_id)
-        assert enrollment is not None, "enrollments are never deleted"
-        return enrollment
+        return Related(load_enrollments_by_id, self.row.enrollment_id, Enrollment.from_row)
 
     @strawberry.field(
         description="Courses that a learning path still requires or has had completed; empty for a course."

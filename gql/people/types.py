@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Self, TypeVar
 import strawberry
 
 from domain.foundation.access import Role
+from domain.people.models import PlaceKind
 from domain.people.queries import (
     LearnerRow,
+    PlaceRow,
     load_changed_learners_by_id,
     load_learner_refs_by_learner,
     load_learners_by_id,
@@ -34,6 +36,7 @@ from gql.people.place_types import (
     SublicenseEdge,
     load_places,
 )
+from gql.related import Related, related
 from gql.tenants import enums  # noqa: F401 - publishes the roles
 from gql.tenants.types import RefField
 
@@ -45,6 +48,27 @@ if TYPE_CHECKING:
     from gql.mandatory_tasks.types import MandatoryTaskConnection
 
 PlaceT = TypeVar("PlaceT", bound=Place)
+
+
+def _department_of(places: Sequence[PlaceRow]) -> Department | None:
+    departments = _places_of(places, Department, PlaceKind.DEPARTMENT)
+    return departments[0] if departments else None
+
+
+def _learning_groups_of(places: Sequence[PlaceRow]) -> list[LearningGroup]:
+    return _places_of(places, LearningGroup, PlaceKind.LEARNING_GROUP)
+
+
+def _clients_of(places: Sequence[PlaceRow]) -> list[Client]:
+    return _places_of(places, Client, PlaceKind.CLIENT)
+
+
+def _sublicenses_of(places: Sequence[PlaceRow]) -> list[Sublicense]:
+    return _places_of(places, Sublicense, PlaceKind.SUBLICENSE)
+
+
+def _places_of(places: Sequence[PlaceRow], place_type: type[PlaceT], kind: PlaceKind) -> list[PlaceT]:
+    return [place_type.from_row(place) for place in places if place.kind == kind]
 
 
 @strawberry.type(description="Value of a reference field of a learner.")
@@ -108,30 +132,29 @@ class Learner(Actor):
         """Return a person whom the viewer has just changed."""
         return await info.context.load_as(load_changed_learners_by_id, key, cls.from_row)
 
-    async def _places(self, info: Info, place_type: type[PlaceT], kind: str) -> list[PlaceT]:
-        places = await info.context.load(load_places_by_learner, self.row.id)
-        return [place_type.from_row(place) for place in places if place.kind == kind]
-
     @strawberry.field(description="Department of the learner.")
-    async def department(self, info: Info) -> Department | None:
-        """Load the department."""
-        departments = await self._places(info, Department, "D")
-        return departments[0] if departments else None
+    @related
+    def department(self) -> Related[Department | None]:
+        """Lead to the department."""
+        return Related(load_places_by_learner, self.row.id, _department_of)
 
     @strawberry.field(description="Learning groups of the learner that the viewer may see.")
-    async def learning_groups(self, info: Info) -> list[LearningGroup]:
-        """Load the groups."""
-        return await self._places(info, LearningGroup, "G")
+    @related
+    def learning_groups(self) -> Related[list[LearningGroup]]:
+        """Lead to the groups."""
+        return Related(load_places_by_learner, self.row.id, _learning_groups_of)
 
     @strawberry.field(description="Clients (panoramas) of the learner.")
-    async def clients(self, info: Info) -> list[Client]:
-        """Load the clients."""
-        return await self._places(info, Client, "C")
+    @related
+    def clients(self) -> Related[list[Client]]:
+        """Lead to the clients."""
+        return Related(load_places_by_learner, self.row.id, _clients_of)
 
     @strawberry.field(description="Sublicenses of the learner.")
-    async def sublicenses(self, info: Info) -> list[Sublicense]:
-        """Load the sublicenses."""
-        return await self._places(info, Sublicense, "S")
+    @related
+    def sublicenses(self) -> Related[list[Sublicense]]:
+        """Lead to the sublicenses."""
+        return Related(load_places_by_learner, self.row.id, _sublicenses_of)
 
     @strawberry.field(description="Reference values of the learner; fields without a value are left out.")
     async def ref_values(self, info: Info) -> list[RefValue]:
@@ -194,6 +217,11 @@ class Learner(Actor):
         from gql.auto_assignment.queries import matching_rules_of_learner
 
         return await matching_rules_of_learner(info, self.row.id)
+
+
+def related_learner(key: int) -> Related[Learner]:
+    """Lead to a person who is reached from another object."""
+    return Related(load_learners_by_id, key, Learner.from_row)
 
 
 @strawberry.type(description="Item of a page of learners.")
