@@ -42,6 +42,19 @@ class Settings(BaseSettings):
         default=None, description='Sender of emails, as in "Academy <no-reply@acme.example>".'
     )
     mail_directory: Path | None = Field(default=None, description="Maildir that keeps emails instead of sending them.")
+    keep_changes_days: int = Field(
+        default=7, ge=1, description="Days after which a stream that was away has to start over."
+    )
+    keep_read_notifications_days: int = Field(default=0, ge=0, description="Days since they were read; 0 for ever.")
+    keep_emails_days: int = Field(
+        default=0,
+        ge=0,
+        description="Days for which the ledger of reminders tells what became of each email; 0 for ever.",
+    )
+    keep_audit_entries_days: int = Field(default=0, ge=0, description="0 for ever.")
+    keep_finished_jobs_days: int = Field(
+        default=0, ge=0, description="Days since they succeeded or were cancelled; 0 for ever."
+    )
     allowed_origins: list[str] = []
     is_ide_enabled: bool = True
     is_introspection_enabled: bool = True
