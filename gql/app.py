@@ -24,6 +24,7 @@ from gql.calendar_feed import CalendarFeed
 from gql.exports import Exports
 from gql.http import GraphQLEndpoint
 from gql.log_report import CONTENT_ACTIONS
+from gql.person_report import PersonReport
 from gql.readiness import find_obstacle
 from gql.schema import schema
 from gql.task_report import MANDATORY_TASKS
@@ -65,6 +66,8 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
         routes=[
             Route("/graphql", GraphQLEndpoint(schema(), settings, clock)),
             *(Route(f"/export/{report.name}", exports.route(report)) for report in (CONTENT_ACTIONS, MANDATORY_TASKS)),
+            # Partners' IDs may have a slash.
+            Route("/export/learners/{id:path}.json", exports.route(PersonReport())),
             Route("/calendar/{secret}.ics", CalendarFeed(settings, clock), methods=["GET"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
