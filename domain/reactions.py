@@ -12,6 +12,7 @@ from domain.auto_assignment.feature import reconcile_after_switch
 from domain.auto_assignment.rule_deletion import revocation_chunk
 from domain.auto_assignment.rule_jobs import lay_down_the_rest, resume_rule_work
 from domain.content.events import SeatsFreed
+from domain.enrollments.erasing import leave_all_waitlists
 from domain.enrollments.events import ProgressChanged
 from domain.enrollments.path_changes import follow_path_chunk
 from domain.enrollments.promotion import offer_seats_to_reactivated, promote_after_commit
@@ -20,12 +21,21 @@ from domain.foundation.job_control import JobCancelled, JobResumed
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import FollowUps, Reactions, install
 from domain.mandatory_tasks.bulk_creation import bulk_assignment_chunk
+from domain.mandatory_tasks.erasing import forget_messages_about_tasks, withdraw_without_a_word
 from domain.mandatory_tasks.following import follow_progress, resume_tasks, suspend_tasks
 from domain.mandatory_tasks.time_zones import follow_learners, follow_tenant, time_zone_chunk
-from domain.people.events import FactsChanged, LearnerBecameActive, LearnerBecameInactive, LearnerTimeZoneChanged
+from domain.people.events import (
+    FactsChanged,
+    LearnerBecameActive,
+    LearnerBecameInactive,
+    LearnerErased,
+    LearnerTimeZoneChanged,
+)
 from domain.tenants.events import AutoAssignmentSwitched, TenantTimeZoneChanged
 
 REACTIONS: Reactions = {
+    # Before what follows from being inactive: what is withdrawn neither rests nor keeps a rule from ending access.
+    LearnerErased: [withdraw_without_a_word, leave_all_waitlists, forget_messages_about_tasks],
     ProgressChanged: [follow_progress],
     LearnerTimeZoneChanged: [follow_learners],
     TenantTimeZoneChanged: [follow_tenant],

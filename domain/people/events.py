@@ -47,6 +47,13 @@ class LearnerBecameActive:
 
 
 @dataclass(frozen=True, slots=True)
+class LearnerErased:
+    """The personal data of a learner was erased, and they are inactive for good; they may have been before."""
+
+    learner_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class LearnerBecameInactive:
     """A learner was deactivated: they leave every rule."""
 

@@ -28,6 +28,8 @@ _AUDITED_FIELDS = (
     ("isActive", "is_active"),
     ("timeZone", "time_zone"),
 )
+#: Fields whose values say nothing about who somebody is.
+_IMPERSONAL = ("role", "isActive")
 _AUDITED_PLACES = (
     (PlaceKind.DEPARTMENT, "department"),
     (PlaceKind.LEARNING_GROUP, "learningGroups"),
@@ -139,6 +141,13 @@ def _audited_changes(write: LearnerWrite, names: dict[int, str]) -> list[FieldCh
                 changes.append(FieldChange(name, _named(kind, old_ids, names), _named(kind, new_ids, names)))
     changes += [FieldChange(f"refValues.{number}", old, new) for number, old, new in _changed_refs(before, after)]
     return changes
+
+
+def audited_field_names(learner: LearnerState) -> list[str]:
+    """Return the personal fields in which somebody has a value, as audit entries name them."""
+    names = [name for name, attribute in _AUDITED_FIELDS if name not in _IMPERSONAL and getattr(learner, attribute)]
+    names += [name for kind, name in _AUDITED_PLACES if learner.belongs_to(kind)]
+    return names + [f"refValues.{number}" for number in sorted(learner.refs)]
 
 
 def _named(kind: PlaceKind, ids: frozenset[int], names: dict[int, str]) -> Any:
