@@ -10,6 +10,9 @@ from gql.ids import LEARNER, encode
 from tests.support.api import Api
 from tests.support.live import LiveServer
 
+#: What urql accepts for any operation.
+ANYTHING = "application/graphql-response+json, application/json, text/event-stream, multipart/mixed"
+
 ENROLL = """mutation ($input: EnrollLearnerInput!) {
   enrollLearner(input: $input) { errors { code path message } enrollment { id version } } }"""
 COURSE = """mutation ($input: CreateCourseInput!) {
