@@ -2,6 +2,10 @@
 
 import pytest
 
+from domain.foundation.access import Principal
+from domain.foundation.unit_of_work import UnitOfWork, perform
+from domain.people.learner_changes import LearnerChanges
+from domain.people.operations.bulk_upsert import upsert_learners
 from domain.tenants.models import Tenant
 from tests.realtime.replayed import Plot, Story, begin, replay
 from tests.support import factories
@@ -65,14 +69,25 @@ async def somebody_joins_and_leaves_a_client(story: Story) -> None:
         await story.do(mutation, target={"clientId": story.where("client")}, learners=[story.who("lea")])
 
 
-@step("bulkUpsertLearners", moves="te")
+@step("updateLearner", "bulkUpsertLearners", moves="te")
 async def many_change(story: Story) -> None:
+    await story.change("lea", name="Leah")
     rows = [
         {"externalId": "cleo", "departmentId": "ext:sales"},
         {"externalId": "bob", "name": "Robert"},
         {"externalId": "lea-2", "email": "lea@acme.test"},
     ]
     await story.do("bulkUpsertLearners", rows=rows)
+
+
+@step("IMPORT", moves="te")
+async def people_are_imported(story: Story) -> None:
+    rows = [LearnerChanges(external_id="lea-2", name="Lea"), LearnerChanges(external_id="emil")]
+
+    async def act(work: UnitOfWork) -> None:
+        await upsert_learners(work, rows=rows, names_from_external_ids=True)
+
+    await perform(Principal.operator(story.tenant.id), story.api.now, "import", act)
 
 
 @step("deactivateLearner", moves="tel")

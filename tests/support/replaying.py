@@ -5,7 +5,7 @@ sends changes it: by ID and version, as `api.md` tells clients to.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -171,6 +171,8 @@ class Replica:
     #: What the stream has sent since the last look: "UPSERTED", "REMOVED", or the reason of a reset.
     heard: list[str] = field(default_factory=list)
     stream: Stream | None = None
+    #: The first snapshot, and the cursor that came with it.
+    beginning: tuple[str, dict[str, Json]] | None = None
 
     def __str__(self) -> str:
         return f"{self.kind.stream} of {self.viewer}, {self.filter or 'everything'}"
@@ -271,14 +273,30 @@ class Gallery:
     async def _begin(self, viewer: Viewer, replicas: Sequence[Replica]) -> None:
         cursor, lists = await viewer.snapshots()
         for replica, objects in zip(viewer.replicas, lists, strict=True):
-            if replica in replicas:
+            if any(replica is one for one in replicas):
                 replica.fill(objects)
+                replica.beginning = replica.beginning or (cursor, dict(replica.objects))
+        await self._subscribe(viewer, replicas, dict.fromkeys(map(id, replicas), cursor))
+
+    async def begin_again(self) -> None:
+        """Go back to all first snapshots and follow from there: everything comes at once, merged."""
+        for viewer in self.viewers.values():
+            cursors: dict[int, str] = {}
+            for replica in viewer.replicas:
+                assert replica.beginning is not None
+                assert replica.stream is not None
+                await replica.stream.complete()
+                cursors[id(replica)], objects = replica.beginning
+                replica.objects = dict(objects)
+            await self._subscribe(viewer, viewer.replicas, cursors)
+
+    async def _subscribe(self, viewer: Viewer, replicas: Sequence[Replica], cursors: Mapping[int, str]) -> None:
         for number, replica in enumerate(replicas):
             if replica.stream is not None:
                 socket = replica.stream.socket
             elif number % STREAMS_PER_SOCKET == 0:
                 socket = await self._live.acting_as(viewer.principal)
-            variables: Json = {} if replica.kind is RULE_LIST else {"after": cursor}
+            variables: Json = {} if replica.kind is RULE_LIST else {"after": cursors[id(replica)]}
             if replica.kind.filter_type:
                 variables["filter"] = replica.filter
             replica.stream = await socket.subscribe(replica.kind.subscription, **variables)
