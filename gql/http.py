@@ -16,10 +16,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
+from strawberry.exceptions import MissingQueryError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
-from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET
 
 from domain.foundation.errors import RequestFailure, Unauthenticated, Unavailable
@@ -34,7 +36,7 @@ from gql.limits import MAX_BODY_BYTES, TOO_EXPENSIVE
 from gql.observing import count_refusal
 from gql.rate_limit import RATE_LIMITED, CostLimiter
 from gql.request_body import BodyTooLarge, BodyTooSlow, limit_body
-from gql.schema import Schema
+from gql.schema import ANSWERED_AT_ONCE, Schema
 from gql.sse import EVENT_STREAM, EventStreamResponse, refusal_events, single_event, stream_events
 from gql.streaming import Refused
 from gql.variables import BAD_VARIABLES
@@ -50,22 +52,41 @@ JSON = "application/json"
 REQUEST_ERRORS = frozenset({BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, BAD_VARIABLES, TOO_EXPENSIVE, RATE_LIMITED})
 
 
+_OFFERED = {
+    GRAPHQL_JSON: GRAPHQL_JSON,
+    "application/*": GRAPHQL_JSON,
+    JSON: JSON,
+    "*/*": JSON,
+    EVENT_STREAM: EVENT_STREAM,
+    "text/*": EVENT_STREAM,
+}
+
+
+def preferred_type(accept: str) -> str:
+    """Return the media type that the client prefers, by weight and then by place in the `Accept` header."""
+    return max(_accepted(accept), key=lambda offer: offer[1], default=(JSON, 0.0))[0]
+
+
 def media_type(accept: str) -> str:
-    """Return the response's media type, by weight and then by place in the `Accept` header."""
-    best, best_weight = JSON, 0.0
+    """Return the media type of an answer that is one JSON document."""
+    offers = [offer for offer in _accepted(accept) if offer[0] != EVENT_STREAM]
+    return max(offers, key=lambda offer: offer[1], default=(JSON, 0.0))[0]
+
+
+def _accepted(accept: str) -> list[tuple[str, float]]:
+    offers = []
     for part in accept.split(","):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        offered = {GRAPHQL_JSON: GRAPHQL_JSON, "application/*": GRAPHQL_JSON, JSON: JSON, "*/*": JSON}.get(name)
-        weight = 1.0
+        offered, weight = _OFFERED.get(name), 1.0
         for parameter in parameters:
             if parameter.startswith("q="):
                 try:
                     weight = float(parameter[2:])
                 except ValueError:
                     weight = 0.0
-        if offered is not None and weight > best_weight:
-            best, best_weight = offered, weight
-    return best
+        if offered is not None and weight > 0:
+            offers.append((offered, weight))
+    return offers
 
 
 class GraphQLEndpoint(GraphQL[Context, None]):
@@ -162,6 +183,16 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             events = stream_events(result, seconds=seconds, check=check, held=held.pop_all())
             return EventStreamResponse(events)
 
+    async def _answer_subscription(self, request: Request) -> Response:
+        """Answer a subscription of a client that would rather have JSON: by events where it takes them."""
+        await request.state.context.close()
+        if all(offered != EVENT_STREAM for offered, _ in _accepted(request.headers.get("accept", ""))):
+            return self._refuse(request, 400, BAD_REQUEST, f"A subscription needs {EVENT_STREAM} or a WebSocket.")
+        try:
+            return await self._answer_by_events(request)
+        except HTTPException as error:
+            return self._refuse(request, error.status_code, BAD_REQUEST, error.reason)
+
     async def _answer(self, request: Request) -> Response:
         if request.method not in ("GET", "POST"):
             return self._refuse(request, 405, BAD_REQUEST, "Only GET and POST are supported.", {"Allow": "GET, POST"})
@@ -175,7 +206,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         if length.isdecimal() and int(length) > MAX_BODY_BYTES:
             return self._too_large(request)
         try:
-            if request.method == "POST" and EVENT_STREAM in request.headers.get("accept", "").lower():
+            if request.method == "POST" and preferred_type(request.headers.get("accept", "")) == EVENT_STREAM:
                 return await self._answer_by_events(request)
             return await self.run(request)
         except BodyTooLarge:
@@ -187,6 +218,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             return self._refuse(request, 400, BAD_REQUEST, "The body ended early.")
         except HTTPException as error:
             if isinstance(error.__cause__, InvalidOperationTypeError):
+                if request.method == "POST":
+                    return await self._answer_subscription(request)
                 return self._refuse(request, 405, BAD_REQUEST, "Only queries are supported by GET.", {"Allow": "POST"})
             return self._refuse(request, error.status_code, BAD_REQUEST, error.reason)
         except Exception as error:
@@ -228,6 +261,30 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         count_refusal(extensions["code"])
         body = {"errors": [{"message": message, "extensions": extensions}]}
         return _json_response(body, status, media_type(request.headers.get("accept", "*/*")), headers)
+
+    async def execute_single(
+        self,
+        request: Request,
+        request_adapter: AsyncHTTPRequestAdapter,
+        sub_response: Response,
+        context: Context,
+        root_value: None,
+        request_data: GraphQLRequestData,
+    ) -> ExecutionResult:
+        """Run an operation that has one result; raises HTTPException for any other, and for what is none."""
+        allowed = {OperationType.QUERY} if request_adapter.method == "GET" else ANSWERED_AT_ONCE
+        try:
+            return await self._live_schema.execute(
+                request_data.query,
+                request_data.variables,
+                context,
+                operation_name=request_data.operation_name,
+                allowed_operation_types=allowed,
+            )
+        except (CannotGetOperationTypeError, InvalidOperationTypeError) as error:
+            raise HTTPException(400, "There is no such operation.") from error
+        except MissingQueryError as error:
+            raise HTTPException(400, "No GraphQL query found in the request") from error
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """Authenticate the caller and begin the operation."""

@@ -64,7 +64,8 @@ from gql.user_errors import ERROR_TYPES
 #: Seconds that a query may take. A mutation is bounded in its transaction instead: it must not be cut off between a
 #: commit and the answer.
 QUERY_TIMEOUT = 10.0
-_ANSWERED_AT_ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
+#: What has one result, and not a stream of them.
+ANSWERED_AT_ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
 
 
 @strawberry.type(
@@ -182,7 +183,7 @@ class Schema(strawberry.Schema):
         """
         try:
             return await self.execute(
-                query, variables, context, operation_name=operation_name, allowed_operation_types=_ANSWERED_AT_ONCE
+                query, variables, context, operation_name=operation_name, allowed_operation_types=ANSWERED_AT_ONCE
             )
         except InvalidOperationTypeError:
             with observing.operation() as observed:

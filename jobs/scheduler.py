@@ -120,7 +120,7 @@ async def schedule(settings: Settings) -> None:
             )
             tasks.create_task(repeat("giving seats", lambda: give_free_seats(clock.now()), Bell(), seconds=SWEEP))
             tasks.create_task(repeat("measuring", lambda: measure(clock.now()), Bell(), seconds=MEASURED_EVERY))
-            tasks.create_task(repeat("deleting", lambda: delete_what_is_old(clock.now()), never, seconds=DAY))
+            tasks.create_task(repeat("deleting", lambda: delete_what_is_old(clock.now(), settings), never, seconds=DAY))
             log.info("scheduler is ready")
     finally:
         await dispatcher.close()
