@@ -28,16 +28,16 @@ from domain.foundation.settings import Settings
 from gql.authentication import authenticate
 from gql.connections import Connections, TooManyConnections
 from gql.context import Context
-from gql.failures import BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, as_request_failure, unexpected
+from gql.failures import BAD_REQUEST, as_request_failure, unexpected
 from gql.ide import IDE_HEADERS, IDE_PAGE
-from gql.limits import MAX_BODY_BYTES, TOO_EXPENSIVE
+from gql.limits import MAX_BODY_BYTES
 from gql.observing import count_refusal
 from gql.rate_limit import RATE_LIMITED, CostLimiter
 from gql.request_body import BodyTooLarge, BodyTooSlow, limit_body
+from gql.request_errors import NO_OPERATION, no_operation, result_body
 from gql.schema import Schema
 from gql.sse import EVENT_STREAM, EventStreamResponse, refusal_events, single_event, stream_events
 from gql.streaming import Refused
-from gql.variables import BAD_VARIABLES
 from gql.websocket import RETRY_AFTER, Socket
 
 #: How long a client may take to present its credential.
@@ -45,9 +45,6 @@ INIT_TIMEOUT = timedelta(seconds=10)
 
 GRAPHQL_JSON = "application/graphql-response+json"
 JSON = "application/json"
-
-#: Codes that say that nothing was executed.
-REQUEST_ERRORS = frozenset({BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, BAD_VARIABLES, TOO_EXPENSIVE, RATE_LIMITED})
 
 
 def media_type(accept: str) -> str:
@@ -151,6 +148,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
                 return self._errors(request, 429, "Too many connections.", extensions, headers)
             except Refused as refusal:
                 return EventStreamResponse(refusal_events(refusal.errors))
+            except NO_OPERATION as error:
+                return self._refuse(request, 400, BAD_REQUEST, no_operation(error).message)
             if isinstance(result, ExecutionResult):
                 return EventStreamResponse(single_event(result))
             expires_at = context.principal.expires_at
@@ -283,14 +282,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """Return the body of a response; a request that was not executed has no `data`."""
-        errors = result.errors or []
-        is_executed = not any((error.extensions or {}).get("code") in REQUEST_ERRORS for error in errors)
-        body: dict[str, Any] = {"data": result.data} if is_executed or result.data is not None else {}
-        if errors:
-            body["errors"] = [error.formatted for error in errors]
-        if result.extensions:
-            body["extensions"] = result.extensions
-        return body  # type: ignore[return-value]
+        return result_body(result)  # type: ignore[return-value]
 
     def create_response(self, response_data: Any, sub_response: Response) -> Response:
         """Return the response with the status that its content calls for."""

@@ -7,7 +7,6 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, aclosing
-from typing import Any
 
 import orjson
 from graphql import GraphQLError
@@ -16,6 +15,7 @@ from strawberry.types import ExecutionResult
 
 from domain.foundation.errors import Unauthenticated
 from domain.foundation.live import ResetReason
+from gql.request_errors import result_body
 from gql.streaming import Payload, Refused
 
 EVENT_STREAM = "text/event-stream"
@@ -34,12 +34,7 @@ def next_event(body: bytes) -> bytes:
 
 def single_event(result: ExecutionResult) -> AsyncIterator[bytes]:
     """Return the events of an operation that has one result."""
-    body: dict[str, Any] = {"data": result.data}
-    if result.errors:
-        body["errors"] = [error.formatted for error in result.errors]
-    if result.extensions:
-        body["extensions"] = result.extensions
-    return _whole(body)
+    return _whole(result_body(result))
 
 
 def refusal_events(errors: list[GraphQLError]) -> AsyncIterator[bytes]:

@@ -10,10 +10,12 @@ from typing import Any
 import orjson
 import uvicorn
 import websockets
+from starlette.routing import Route
 from websockets.asyncio.client import ClientConnection
 
 from domain.foundation.access import Principal
 from domain.foundation.settings import Settings
+from gql.http import GraphQLEndpoint
 from ops.websocket_transport import PatientWebSocketProtocol
 from tests.support.api import Api
 
@@ -129,9 +131,12 @@ class Socket:
 class LiveServer:
     """The application behind a real server."""
 
-    def __init__(self, api: Api, port: int) -> None:
+    def __init__(self, api: Api, port: int, endpoint: GraphQLEndpoint, config: uvicorn.Config) -> None:
         self._api = api
         self.port = port
+        #: What answers, and how it is served; tests shorten what takes long.
+        self.endpoint = endpoint
+        self.config = config
         self._sockets: list[Socket] = []
 
     @property
@@ -179,7 +184,10 @@ async def serving(api: Api, settings: Settings) -> AsyncIterator[LiveServer]:
     task = asyncio.get_running_loop().create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.005)
-    live = LiveServer(api, server.servers[0].sockets[0].getsockname()[1])
+    endpoint: Any = next(
+        route.endpoint for route in app.routes if isinstance(route, Route) and route.path == "/graphql"
+    )
+    live = LiveServer(api, server.servers[0].sockets[0].getsockname()[1], endpoint, config)
     try:
         yield live
     finally:
