@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection
 from domain.foundation.access import Principal
 from domain.foundation.settings import Settings
 from gql.http import GraphQLEndpoint
+from ops.http_transport import PatientHttpProtocol
 from ops.websocket_transport import PatientWebSocketProtocol
 from tests.support.api import Api
 
@@ -177,7 +178,15 @@ async def serving(api: Api, settings: Settings) -> AsyncIterator[LiveServer]:
 
     app = create_app(settings, clock=clock)
     config = uvicorn.Config(
-        app, port=0, lifespan="off", log_config=None, ws=PatientWebSocketProtocol, timeout_graceful_shutdown=3
+        app,
+        port=0,
+        lifespan="off",
+        log_config=None,
+        http=PatientHttpProtocol,
+        ws=PatientWebSocketProtocol,
+        # As operators run it.
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=3,
     )
     server = uvicorn.Server(config)
     app.state.feeds.start()
