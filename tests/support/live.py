@@ -132,12 +132,13 @@ class Socket:
 class LiveServer:
     """The application behind a real server."""
 
-    def __init__(self, api: Api, port: int, endpoint: GraphQLEndpoint, config: uvicorn.Config) -> None:
+    def __init__(self, api: Api, server: uvicorn.Server, endpoint: GraphQLEndpoint) -> None:
         self._api = api
-        self.port = port
+        self.port: int = server.servers[0].sockets[0].getsockname()[1]
         #: What answers, and how it is served; tests shorten what takes long.
         self.endpoint = endpoint
-        self.config = config
+        self.config = server.config
+        self.server = server
         self._sockets: list[Socket] = []
 
     @property
@@ -196,7 +197,7 @@ async def serving(api: Api, settings: Settings) -> AsyncIterator[LiveServer]:
     endpoint: Any = next(
         route.endpoint for route in app.routes if isinstance(route, Route) and route.path == "/graphql"
     )
-    live = LiveServer(api, server.servers[0].sockets[0].getsockname()[1], endpoint, config)
+    live = LiveServer(api, server, endpoint)
     try:
         yield live
     finally:
