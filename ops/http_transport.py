@@ -1,7 +1,7 @@
-"""How uvicorn answers over HTTP here: whoever takes nothing of an answer for too long is cut off.
+"""How uvicorn answers over HTTP here: whoever takes nothing for too long is cut off, and streams end with the process.
 
 uvicorn waits as long as a client keeps the connection open, so one that reads nothing would hold a stream, and all
-that it follows, for ever.
+that it follows, for ever; and a stream would hold a process that is to end.
 """
 
 import asyncio
@@ -35,3 +35,22 @@ class PatientHttpProtocol(HttpToolsProtocol):
         """Begin a connection."""
         super().connection_made(transport)
         self.flow = ImpatientFlowControl(transport)
+
+    def shutdown(self) -> None:
+        """End the connection with its answer; a stream, which has no end, as if the client had gone."""
+        cycle = self.cycle
+        super().shutdown()
+        if (
+            cycle is not None
+            and cycle.response_started
+            and not cycle.response_complete
+            and _asks_for_events(cycle.scope)
+        ):
+            cycle.disconnected = True
+            cycle.message_event.set()
+            # The last chunk is missing, and nothing says `complete`: the client comes back.
+            self.transport.close()
+
+
+def _asks_for_events(scope: Any) -> bool:
+    return any(name == b"accept" and b"text/event-stream" in value.lower() for name, value in scope["headers"])

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from domain.foundation.access import Principal
+from domain.foundation.access import Principal, Role
 from domain.tenants.models import Tenant
 from ops import http_transport, websocket_transport
 from tests.realtime.test_credentials import bearer
@@ -121,7 +121,7 @@ async def test_who_takes_nothing_is_let_go(
     course = await factories.create_course(tenant.id, title="T" * 200)
     ids = await enroll_many(tenant.id, course.id, 100)
     await asyncio.sleep(0.2)
-    colleague = await factories.create_person(tenant.id, role=admin.role)
+    colleague = await factories.create_person(tenant.id, role=Role.ADMIN)
     stream = await (await live.acting_as(colleague)).follow(SMALL)
     await begin(raw, bearer(api, admin), LARGE)
     assert live.endpoint.connections.count == 2
