@@ -18,16 +18,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http.async_base_view import AsyncWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
-from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
-from strawberry.types.execution import ExecutionResult, PreExecutionError
+from strawberry.types.execution import ExecutionResult
 
 from domain.foundation.access import Principal
 from domain.foundation.errors import Unauthenticated
 from domain.foundation.live import ResetReason
 from gql.connections import STREAMS_PER_CONNECTION, Connections, TooManyConnections
 from gql.context import Context
-from gql.failures import BAD_REQUEST
+from gql.request_errors import NO_OPERATION, is_executed, no_operation
 from gql.schema import Schema
 from gql.streaming import Refused
 
@@ -117,10 +116,11 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
 
         Raises ConnectionRejectionError and TooManyConnections.
         """
-        named = (value for key, value in self.connection_params.items() if key.lower() == "authorization")
-        given = next(named, None)
-        if isinstance(given, str):
-            self._authorization = given
+        for key, value in self.connection_params.items():
+            if key.lower() == "authorization" and value is not None:
+                if not isinstance(value, str):
+                    raise ConnectionRejectionError
+                self._authorization = value
         try:
             context = await self._authenticate(self._authorization)
         except Unauthenticated as error:
@@ -167,19 +167,18 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
             await self._close(FORBIDDEN, "Forbidden")
         except Refused as refusal:
             await operation.send_initial_errors(refusal.errors)
-        except CannotGetOperationTypeError as error:
-            extensions = {"code": BAD_REQUEST}
-            await operation.send_initial_errors([GraphQLError(error.as_http_error_reason(), extensions=extensions)])
+        except NO_OPERATION as error:
+            await operation.send_initial_errors([no_operation(error)])
         except Exception as error:
             log.warning("a stream failed: %s", type(error).__name__, exc_info=error)
             await self._close(TRY_AGAIN_LATER, "Try again later")
 
     async def _run(self, operation: Operation[Any, None], context: Context) -> None:
         result = await self._live_schema.open(operation.query, operation.variables, operation.operation_name, context)
-        if isinstance(result, PreExecutionError):
-            await operation.send_initial_errors(result.errors or [])
-            return
         if isinstance(result, ExecutionResult):
+            if not is_executed(result):
+                await operation.send_initial_errors(result.errors or [])
+                return
             await operation.send_next(result)
         else:
             head = b'{"id":%b,"type":"next","payload":' % orjson.dumps(operation.id)
@@ -199,14 +198,18 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
 def _is_wellformed(message: Any) -> bool:
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         return False
-    if message["type"] in ("subscribe", "complete") and not isinstance(message.get("id"), str):
+    payload = message.get("payload")
+    if message["type"] in ("connection_init", "ping", "pong"):
+        return isinstance(payload, dict | None)
+    id = message.get("id")
+    if message["type"] in ("subscribe", "complete") and not (isinstance(id, str) and id):
         return False
     if message["type"] != "subscribe":
         return True
-    payload = message.get("payload")
     return (
         isinstance(payload, dict)
         and isinstance(payload.get("query"), str)
         and isinstance(payload.get("variables"), dict | None)
         and isinstance(payload.get("operationName"), str | None)
+        and isinstance(payload.get("extensions"), dict | None)
     )

@@ -70,6 +70,7 @@ def web(
     import uvicorn
 
     from gql.app import create_app
+    from ops.http_transport import PatientHttpProtocol
     from ops.websocket_transport import PatientWebSocketProtocol
 
     settings = command_settings(data)
@@ -84,6 +85,7 @@ def web(
         log_config=None,
         access_log=False,
         server_header=False,
+        http=PatientHttpProtocol,
         ws=PatientWebSocketProtocol,
         # What is sent is the same for many: to compress it anew for each costs more than it saves.
         ws_per_message_deflate=False,

@@ -112,19 +112,21 @@ async def follow(
     finally:
         await reads.close()
     async with readers.follow(tenant_id) as reader:
-        checked, sent_at = position, float("-inf")
+        # What a reset names is what the client has: it is not told of every position that is passed.
+        told = checked = position
+        sent_at = float("-inf")
         if opening:
             yield LiveBatch(position, reader.moment.reads, opening)
             sent_at = time.monotonic()
         while True:
             turn, moment = reader.turn(), reader.moment
             if await reader.has_scope_changed(moment, principal, position):
-                yield LiveBatch(position, moment.reads, reset=ResetReason.SCOPE_CHANGED)
+                yield LiveBatch(told, moment.reads, reset=ResetReason.SCOPE_CHANGED)
                 return
             if moment.head - max(position, checked) > FURTHEST_BEHIND:
                 reset = await _find_lag(reader, moment, view, position, now)
                 if reset is not None:
-                    yield LiveBatch(position, moment.reads, reset=reset)
+                    yield LiveBatch(told, moment.reads, reset=reset)
                     return
                 checked = moment.head
             is_news = moment.head > position
@@ -136,6 +138,7 @@ async def follow(
                 if not is_news:
                     batch = await _empty(moment, view, position)
                 yield batch
+                told = position
                 if silence < MERGED:
                     await asyncio.sleep(MERGED - silence)
                 sent_at = time.monotonic()
