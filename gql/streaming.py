@@ -160,14 +160,19 @@ class _Account:
     async def __aexit__(self, *_: object) -> None:
         self._gauge.dec()
         if self._points:
-            await owe(self._context, self._points)
+            await self._owe(self._points)
 
     async def pay(self, points: int) -> None:
         """Note what was sent; whoever has got more than the account has points for waits here, and misses nothing."""
         self._points += points
         if self._points >= PAID_TOGETHER:
             self._points, due = 0, self._points
-            await asyncio.sleep(await owe(self._context, due))
+            await asyncio.sleep(await self._owe(due))
+
+    async def _owe(self, points: int) -> float:
+        # A task of its own: what waits for a socket of Redis may swallow that it is cancelled, and the stream of a
+        # client that has gone would go on for ever.
+        return await asyncio.shield(asyncio.ensure_future(owe(self._context, points)))
 
 
 async def _shared_payload(

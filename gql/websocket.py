@@ -39,6 +39,8 @@ TRY_AGAIN_LATER = 1013
 RETRY_AFTER = 10
 #: The longest that a timer is set for; what expires later is looked at again.
 LONGEST_TIMER = 86_400.0
+#: Seconds after which an operation that should have ended is cancelled once more.
+CANCELLED_AGAIN = 1.0
 
 #: Returns the context of a new operation for an `Authorization` value; raises Unauthenticated.
 Authenticate = Callable[[str | None], Awaitable[Context]]
@@ -77,6 +79,7 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
         self._held = ExitStack()
         self._authorization: str | None = raw.headers.get("authorization")
         self._expiry: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def handle(self) -> None:
         """Serve the connection until it ends. No exception may reach the server: it would close with 1011."""
@@ -88,10 +91,15 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
 
     async def shutdown(self) -> None:
         """End the operations and forget the connection."""
-        if self._expiry is not None:
-            self._expiry.cancel()
+        for timer in (self._expiry, self.connection_init_timeout_task):
+            if timer is not None:
+                timer.cancel()
         try:
-            await super().shutdown()
+            # More than once, as libraries lose a cancellation that comes together with what they wait for.
+            while self._tasks:
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.wait(self._tasks, timeout=CANCELLED_AGAIN)
         finally:
             self._held.close()
 
@@ -155,6 +163,10 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
 
     async def run_operation(self, operation: Operation[Any, None]) -> None:
         """Run an operation to its end; what cannot be produced ends the connection, and the client comes back."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         try:
             context = await self._authenticate(self._authorization)
             try:
@@ -187,6 +199,9 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
                     if payload.reset is ResetReason.SCOPE_CHANGED:
                         # Raises Unauthenticated when it is the credential itself that is gone.
                         await (await self._authenticate(self._authorization)).close()
+                    if self.operations.get(operation.id) is not operation:
+                        # The client has ended it, and the cancellation was lost.
+                        return
                     await self._raw.send_text((head + payload.body + b"}").decode())
         await operation.send_operation_message({"id": operation.id, "type": "complete"})
 

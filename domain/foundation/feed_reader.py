@@ -86,6 +86,7 @@ class FeedReader:
         self._bell = asyncio.Event()
         self._turn = asyncio.Event()
         self._ready = asyncio.Event()
+        self._is_closed = False
         self._task = asyncio.get_running_loop().create_task(self._run())
         self.follower_count = 0
 
@@ -95,6 +96,9 @@ class FeedReader:
 
     async def close(self) -> None:
         """Stop reading."""
+        # Cancelling is not enough: `wait_for` swallows it when there is news at the same moment.
+        self._is_closed = True
+        self._bell.set()
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
@@ -109,7 +113,7 @@ class FeedReader:
 
     async def _run(self) -> None:
         failures = 0
-        while True:
+        while not self._is_closed:
             try:
                 await self._advance()
             except Exception as error:

@@ -7,6 +7,7 @@ import orjson
 import pytest
 import websockets
 
+from domain.foundation import nudge
 from domain.foundation.access import Principal, Role
 from domain.foundation.database import writing
 from domain.foundation.settings import Settings
@@ -217,6 +218,7 @@ async def test_new_scopes_reset_the_streams_of_a_tool(api: Api, live: LiveServer
             read_account.service_account_id,
             api.now,
         )
+    nudge.send(read_account.tenant_id)
     assert await reset_of(stream) == "SCOPE_CHANGED"
     assert await (await socket.subscribe(ENROLLMENTS)).errors() == ["FORBIDDEN"]
 

