@@ -22,7 +22,7 @@ from domain.foundation.shared_reads import SharedReads
 from gql.budget import owe
 from gql.change_stream import ChangeBatch
 from gql.context import Context
-from gql.failures import publish
+from gql.failures import as_request_failure, publish
 from gql.metrics import SUBSCRIBERS
 
 #: Seconds that completing one batch may take.
@@ -205,6 +205,10 @@ async def _complete(subscription: Subscription, schema: GraphQLSchema, batch: Ch
         raise StreamFailed("A batch took too long.") from error
     finally:
         await executor.context_value.close()
+    for error in result.errors or ():
+        if as_request_failure(error.original_error) is not None:
+            # It is not this object that cannot be read: when the client comes back, all of them can.
+            raise StreamFailed("Something was not to be had while a batch was completed.") from error
     errors = [publish(error, schema, is_before_execution=False) for error in result.errors or ()]
     if result.data is None:
         raise StreamFailed(f"A batch could not be completed: {[error.message for error in errors]}")
