@@ -205,10 +205,9 @@ async def _complete(subscription: Subscription, schema: GraphQLSchema, batch: Ch
         raise StreamFailed("A batch took too long.") from error
     finally:
         await executor.context_value.close()
-    for error in result.errors or ():
-        if as_request_failure(error.original_error) is not None:
-            # It is not this object that cannot be read: when the client comes back, all of them can.
-            raise StreamFailed("Something was not to be had while a batch was completed.") from error
+    if any(as_request_failure(error.original_error) for error in result.errors or ()):
+        # It is not some object that cannot be read: when the client comes back, all of them can.
+        raise StreamFailed("The database went away while a batch was completed.")
     errors = [publish(error, schema, is_before_execution=False) for error in result.errors or ()]
     if result.data is None:
         raise StreamFailed(f"A batch could not be completed: {[error.message for error in errors]}")
