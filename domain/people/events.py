@@ -40,6 +40,13 @@ class LearnerTimeZoneChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class LearnerListedOtherwise:
+    """What lists of other things find a learner by has changed: name, email, department, groups or activity."""
+
+    learner_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class LearnerBecameActive:
     """A learner was created or reactivated: every rule is new to them."""
 

@@ -14,6 +14,7 @@ from domain.people.events import (
     FactsChanged,
     LearnerBecameActive,
     LearnerBecameInactive,
+    LearnerListedOtherwise,
     LearnerTimeZoneChanged,
 )
 from domain.people.learner_state import LearnerState
@@ -34,6 +35,8 @@ _AUDITED_PLACES = (
     (PlaceKind.CLIENT, "clients"),
     (PlaceKind.SUBLICENSE, "sublicenses"),
 )
+#: Places by which lists of other things are filtered.
+LISTED_PLACES = (PlaceKind.DEPARTMENT, PlaceKind.LEARNING_GROUP)
 _FACT_KINDS = {kind: FactKind(kind.value) for kind in PlaceKind}
 
 
@@ -72,6 +75,8 @@ async def record_writes(work: UnitOfWork, writes: Sequence[LearnerWrite]) -> Non
 def _record_event(work: UnitOfWork, write: LearnerWrite) -> None:
     """Tell what rules and tasks could care about: becoming active makes every rule new, becoming inactive ends all."""
     before, after = write.before, write.after
+    if before is not None and _listing(before) != _listing(after):
+        work.record(LearnerListedOtherwise(after.id))
     if before is not None and before.time_zone != after.time_zone:
         work.record(LearnerTimeZoneChanged(after.id))
     if before is None or before.is_active != after.is_active:
@@ -83,6 +88,11 @@ def _record_event(work: UnitOfWork, write: LearnerWrite) -> None:
     facts = changed_facts(before, after)
     if facts:
         work.record(FactsChanged(after.id, tuple(facts)))
+
+
+def _listing(state: LearnerState) -> tuple[Any, ...]:
+    """Return what lists of tasks and enrollments show of a person, or find them by."""
+    return state.name, state.email, state.is_active, *(state.belongs_to(kind) for kind in LISTED_PLACES)
 
 
 def changed_facts(before: LearnerState, after: LearnerState) -> list[Fact]:
