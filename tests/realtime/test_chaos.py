@@ -111,8 +111,10 @@ async def _agree(following: Sequence[Subscriber]) -> None:
         for one in waiting:
             one.raise_failure()
         waiting = [one for one in waiting if one.held.objects != expected[one.key].objects]
-    for one in waiting:
-        _require_equal(one, expected[one.key])
+    if waiting:
+        now = time.monotonic()
+        behind = [f"{one.key[1:]} {one.doing[0]} since {now - one.doing[1]:.0f} s" for one in waiting]
+        raise AssertionError("\n".join([f"{len(waiting)} of {len(following)} are behind:", *behind]))
     await asyncio.sleep(0.5)
     for one in following:
         _require_equal(one, expected[one.key])

@@ -6,6 +6,7 @@ lower than the one it holds. What it holds at the end has to be what the query a
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -176,6 +177,8 @@ class Subscriber:
         self.resumed_count = 0
         self.resets: list[str] = []
         self.is_live = asyncio.Event()
+        #: What it does at the moment, and since when; for whoever wonders why it does not get on.
+        self.doing = ("nothing", time.monotonic())
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -216,11 +219,14 @@ class Subscriber:
     async def _run(self) -> None:
         while True:
             if self._cursor is None:
+                self._does("asks for a snapshot")
                 self.held, self._cursor = await self.snapshot()
                 self.received = []
+            url = self._servers.any()
+            self._does(f"connects to {url}")
             try:
                 async with websockets.connect(
-                    f"{self._servers.any().replace('http', 'ws', 1)}/graphql",
+                    f"{url.replace('http', 'ws', 1)}/graphql",
                     subprotocols=[websockets.Subprotocol("graphql-transport-ws")],
                     open_timeout=10,
                     close_timeout=1,
@@ -233,6 +239,7 @@ class Subscriber:
             except (OSError, TimeoutError, websockets.InvalidHandshake, websockets.InvalidMessage):
                 pass
             self.resumed_count += 1
+            self._does("pauses")
             await self._servers.pause()
 
     async def _follow(self, socket: websockets.ClientConnection) -> None:
@@ -244,6 +251,7 @@ class Subscriber:
         variables = {"after": self._cursor} | ({"filter": self.filter} if self.filter is not None else {})
         payload = {"query": self.topic.subscription, "variables": variables}
         await socket.send(orjson.dumps({"id": "1", "type": "subscribe", "payload": payload}).decode())
+        self._does(f"waits for the first batch of {socket.remote_address} after {self._cursor}")
         async for text in socket:
             message = orjson.loads(text)
             assert message["type"] == "next", f"{self.topic.name} was ended for good: {message}"
@@ -256,7 +264,11 @@ class Subscriber:
             for change in batch[self.topic.changed]:
                 self._apply(change)
             self._cursor = batch["cursor"]
+            self._does(f"has a batch of {socket.remote_address} until {self._cursor}")
             self.is_live.set()
+
+    def _does(self, what: str) -> None:
+        self.doing = (what, time.monotonic())
 
     def _apply(self, change: dict[str, Any]) -> None:
         if self.topic.object is None:
