@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import asyncpg
 from tortoise import Tortoise
+from tortoise.connection import get_connections
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import DBConnectionError
 from tortoise.transactions import in_transaction
@@ -251,13 +252,40 @@ async def refuse_unsafe_role() -> None:
 
 
 @asynccontextmanager
+async def _transaction() -> AsyncIterator[Any]:
+    """Open a transaction, and leave nothing behind when that fails.
+
+    Where BEGIN fails or is cancelled, Tortoise keeps the connection, and lets what the task does later run on it:
+    something that runs for long would never recover.
+    """
+    opened: Any = in_transaction()
+    try:
+        transaction = await opened.__aenter__()
+    except BaseException:
+        token = getattr(opened, "token", None)
+        if token is not None:
+            get_connections().reset(token)
+            with suppress(asyncpg.InterfaceError):
+                opened.client._connection.terminate()
+            await opened.client._parent._pool.release(opened.client._connection)
+        raise
+    try:
+        yield transaction
+    except BaseException as error:
+        await opened.__aexit__(type(error), error, error.__traceback__)
+        raise
+    else:
+        await opened.__aexit__(None, None, None)
+
+
+@asynccontextmanager
 async def writing(tenant_id: int) -> AsyncIterator[Session]:
     """Open a transaction of one tenant; Tortoise's models used inside belong to it.
 
     Plans are kept: to plan the long statements of rule work anew takes several times as long as to run them for a few
     people. Whoever writes for many calls `plan_each_time`.
     """
-    async with in_transaction() as transaction:
+    async with _transaction() as transaction:
         session = Session(transaction._connection)
         await session.connection.execute(
             f"SET LOCAL app.tenant = '{int(tenant_id)}'; SET LOCAL plan_cache_mode = force_generic_plan"
@@ -274,5 +302,5 @@ async def across_tenants(sql: str, *args: Any) -> list["asyncpg.Record"]:
 
 async def refresh_statistics() -> None:
     """Tell the planner how the tables look now: bulk work needs it before autovacuum comes round."""
-    async with in_transaction() as transaction:
+    async with _transaction() as transaction:
         await transaction._connection.execute("SET LOCAL statement_timeout = 0; SELECT refresh_statistics()")
