@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+import domain.reactions  # noqa: F401  Changes need the table of reactions.
 from bench.crowd import Crowd, crowd
 from bench.database import Addresses, Connection, counted_statements, settle
 from bench.mutation import token_of, web_server
