@@ -14,6 +14,7 @@ from bench import (
     backfill,
     evaluation,
     importing,
+    live,
     memory,
     mutation,
     overview,
@@ -42,6 +43,7 @@ MEASURES: dict[str, Measure] = {
     "overview": overview.measure,
     "reminders": reminders.measure,
     "memory": memory.measure,
+    "live": live.measure,
 }
 
 

@@ -70,6 +70,7 @@ def web(
     import uvicorn
 
     from gql.app import create_app
+    from ops.garbage_collection import look_for_garbage_rarely
     from ops.http_transport import PatientHttpProtocol
     from ops.websocket_transport import PatientWebSocketProtocol
 
@@ -78,6 +79,7 @@ def web(
     served = create_app(settings)
     asyncio.run(require_database(settings.database_url.get_secret_value()))
     serve_metrics(settings)
+    look_for_garbage_rarely()
     uvicorn.run(
         served,
         host=host,

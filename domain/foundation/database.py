@@ -4,6 +4,7 @@ A `Session` is one transaction on one connection. Queries read in a `ReadScope`;
 """
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
@@ -13,12 +14,25 @@ import asyncpg
 from tortoise import Tortoise
 from tortoise.connection import get_connections
 from tortoise.context import TortoiseContext
+from tortoise.exceptions import DBConnectionError
 from tortoise.transactions import in_transaction
 
 from domain.foundation import metrics
 from domain.foundation.orm import orm_config
 
 Row = TypeVar("Row")
+
+#: How asyncpg, Tortoise and the system say that the server is away.
+_AWAY = (
+    ConnectionError,
+    socket.gaierror,
+    DBConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
 
 
 class Statements(Protocol):
@@ -110,13 +124,12 @@ class ReadScope(Statements):
                 return
             try:
                 await session.connection.execute("COMMIT")
-            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
-                # The connection was lost. The statement that noticed has failed; there is nothing else to lose.
+            except BaseException as error:
                 with suppress(asyncpg.InterfaceError):
                     session.connection.terminate()
-            except BaseException:
-                session.connection.terminate()
-                raise
+                # The statement that noticed a lost connection has failed; there is nothing else to lose.
+                if not is_connection_lost(error):
+                    raise
             finally:
                 await acquired.__aexit__(None, None, None)
 
@@ -179,6 +192,17 @@ class ReadScope(Statements):
         """Return the first column of the first record, or None."""
         records = await self.fetch(sql, *args)
         return records[0][0] if records else None
+
+
+def is_connection_lost(error: BaseException) -> bool:
+    """Tell whether the connection to PostgreSQL has gone, or could not be had.
+
+    asyncpg says so by several classes. InterfaceError also stands for misuse, so its text has to tell; a statement gets
+    InternalClientError between the server's last words and the end of the socket.
+    """
+    if isinstance(error, asyncpg.InterfaceError):
+        return "clos" in str(error) or "released back" in str(error)
+    return type(error) is asyncpg.InternalClientError or isinstance(error, _AWAY)
 
 
 class UnsafeRole(RuntimeError):
