@@ -49,7 +49,7 @@ async def measure(owner: Connection, addresses: Addresses, size: Size) -> list[F
              "--log-level", "warning"]  # fmt: skip
     with (
         web_server(addresses, company) as web,
-        web_server(addresses, company, {"IS_COMPILATION_ENABLED": "false"}) as ordinary,
+        web_server(addresses, company, more={"IS_COMPILATION_ENABLED": "false"}) as ordinary,
         running(floor, {"DATABASE_URL": addresses.owner}) as floor_pid,
     ):
         await until_ready(web.port, "/readyz")

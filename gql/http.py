@@ -16,9 +16,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
-from strawberry.exceptions import MissingQueryError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
@@ -30,16 +29,16 @@ from domain.foundation.settings import Settings
 from gql.authentication import authenticate
 from gql.connections import Connections, TooManyConnections
 from gql.context import Context
-from gql.failures import BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, as_request_failure, unexpected
+from gql.failures import BAD_REQUEST, as_request_failure, unexpected
 from gql.ide import IDE_HEADERS, IDE_PAGE
-from gql.limits import MAX_BODY_BYTES, TOO_EXPENSIVE
+from gql.limits import MAX_BODY_BYTES
 from gql.observing import count_refusal
 from gql.rate_limit import RATE_LIMITED, CostLimiter
 from gql.request_body import BodyTooLarge, BodyTooSlow, limit_body
+from gql.request_errors import NO_OPERATION, no_operation, result_body
 from gql.schema import ANSWERED_AT_ONCE, Schema
 from gql.sse import EVENT_STREAM, EventStreamResponse, refusal_events, single_event, stream_events
 from gql.streaming import Refused
-from gql.variables import BAD_VARIABLES
 from gql.websocket import RETRY_AFTER, Socket
 
 #: How long a client may take to present its credential.
@@ -47,9 +46,6 @@ INIT_TIMEOUT = timedelta(seconds=10)
 
 GRAPHQL_JSON = "application/graphql-response+json"
 JSON = "application/json"
-
-#: Codes that say that nothing was executed.
-REQUEST_ERRORS = frozenset({BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, BAD_VARIABLES, TOO_EXPENSIVE, RATE_LIMITED})
 
 
 _OFFERED = {
@@ -172,6 +168,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
                 return self._errors(request, 429, "Too many connections.", extensions, headers)
             except Refused as refusal:
                 return EventStreamResponse(refusal_events(refusal.errors))
+            except NO_OPERATION as error:
+                return self._refuse(request, 400, BAD_REQUEST, no_operation(error).message)
             if isinstance(result, ExecutionResult):
                 return EventStreamResponse(single_event(result))
             expires_at = context.principal.expires_at
@@ -188,10 +186,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         await request.state.context.close()
         if all(offered != EVENT_STREAM for offered, _ in _accepted(request.headers.get("accept", ""))):
             return self._refuse(request, 400, BAD_REQUEST, f"A subscription needs {EVENT_STREAM} or a WebSocket.")
-        try:
-            return await self._answer_by_events(request)
-        except HTTPException as error:
-            return self._refuse(request, error.status_code, BAD_REQUEST, error.reason)
+        return await self._answer_by_events(request)
 
     async def _answer(self, request: Request) -> Response:
         if request.method not in ("GET", "POST"):
@@ -208,7 +203,12 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         try:
             if request.method == "POST" and preferred_type(request.headers.get("accept", "")) == EVENT_STREAM:
                 return await self._answer_by_events(request)
-            return await self.run(request)
+            try:
+                return await self.run(request)
+            except HTTPException as error:
+                if request.method != "POST" or not isinstance(error.__cause__, InvalidOperationTypeError):
+                    raise
+            return await self._answer_subscription(request)
         except BodyTooLarge:
             return self._too_large(request)
         except BodyTooSlow:
@@ -218,8 +218,6 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             return self._refuse(request, 400, BAD_REQUEST, "The body ended early.")
         except HTTPException as error:
             if isinstance(error.__cause__, InvalidOperationTypeError):
-                if request.method == "POST":
-                    return await self._answer_subscription(request)
                 return self._refuse(request, 405, BAD_REQUEST, "Only queries are supported by GET.", {"Allow": "POST"})
             return self._refuse(request, error.status_code, BAD_REQUEST, error.reason)
         except Exception as error:
@@ -281,10 +279,10 @@ class GraphQLEndpoint(GraphQL[Context, None]):
                 operation_name=request_data.operation_name,
                 allowed_operation_types=allowed,
             )
-        except (CannotGetOperationTypeError, InvalidOperationTypeError) as error:
-            raise HTTPException(400, "There is no such operation.") from error
-        except MissingQueryError as error:
-            raise HTTPException(400, "No GraphQL query found in the request") from error
+        except InvalidOperationTypeError as error:
+            raise HTTPException(400, "Is no such operation.") from error
+        except NO_OPERATION as error:
+            raise HTTPException(400, no_operation(error).message) from error
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """Authenticate the caller and begin the operation."""
@@ -341,14 +339,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """Return the body of a response; a request that was not executed has no `data`."""
-        errors = result.errors or []
-        is_executed = not any((error.extensions or {}).get("code") in REQUEST_ERRORS for error in errors)
-        body: dict[str, Any] = {"data": result.data} if is_executed or result.data is not None else {}
-        if errors:
-            body["errors"] = [error.formatted for error in errors]
-        if result.extensions:
-            body["extensions"] = result.extensions
-        return body  # type: ignore[return-value]
+        return result_body(result)  # type: ignore[return-value]
 
     def create_response(self, response_data: Any, sub_response: Response) -> Response:
         """Return the response with the status that its content calls for."""

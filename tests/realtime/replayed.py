@@ -21,7 +21,20 @@ from tests.support.api import ERRORS, Api
 from tests.support.company import content_id, learner_id, place_id
 from tests.support.jobs import run_all_jobs
 from tests.support.live import LiveServer
-from tests.support.replaying import ENROLLMENTS, JOBS, LOG, NOTIFICATIONS, RULE_LIST, RULES, TASKS, Gallery, Kind
+from tests.support.replaying import (
+    BRIEF_ENROLLMENTS,
+    BRIEF_LOG,
+    BRIEF_TASKS,
+    ENROLLMENTS,
+    JOBS,
+    LOG,
+    NOTIFICATIONS,
+    RULE_LIST,
+    RULES,
+    TASKS,
+    Gallery,
+    Kind,
+)
 
 Json: TypeAlias = dict[str, Any]
 
@@ -278,15 +291,17 @@ def lists_of(story: Story, viewer: str, filtered: str) -> list[tuple[Kind, Json 
     """Return what somebody follows: everything, and of the kinds in `filtered` also parts by each filter."""
     lists: list[tuple[Kind, Json | None]] = [(TASKS, None), (ENROLLMENTS, None), (LOG, None), (NOTIFICATIONS, None)]
     if viewer == "learner":
-        lists += [(TASKS, one) for one in ({"statuses": ["ASSIGNED"]}, {"dueUntil": "2026-03-31"}, {"search": "lea"})]
-        lists += [(ENROLLMENTS, one) for one in ({"isActive": True}, {"sources": ["MANDATORY_TASK"]})]
+        lists += [
+            (BRIEF_TASKS, one) for one in ({"statuses": ["ASSIGNED"]}, {"dueUntil": "2026-03-31"}, {"search": "lea"})
+        ]
+        lists += [(BRIEF_ENROLLMENTS, one) for one in ({"isActive": True}, {"sources": ["MANDATORY_TASK"]})]
         # A rule is nothing that learners could find something by.
-        return [*lists, (ENROLLMENTS, {"ruleId": story.ids["rule"]}), (LOG, {"actions": ["ENROLLED"]})]
+        return [*lists, (BRIEF_ENROLLMENTS, {"ruleId": story.ids["rule"]}), (BRIEF_LOG, {"actions": ["ENROLLED"]})]
     lists.append((JOBS, None))
     for letter, kind, filters in (
-        ("t", TASKS, _task_filters),
-        ("e", ENROLLMENTS, _enrollment_filters),
-        ("l", LOG, _log_filters),
+        ("t", BRIEF_TASKS, _task_filters),
+        ("e", BRIEF_ENROLLMENTS, _enrollment_filters),
+        ("l", BRIEF_LOG, _log_filters),
     ):
         if letter in filtered:
             lists += [(kind, filter) for filter in filters(story)]

@@ -151,6 +151,11 @@ async def a_group_is_deleted(story: Story) -> None:
     await story.do("deleteLearningGroup", id=story.where("day"))
 
 
+@step("eraseLearner", moves="tel")
+async def somebody_is_erased(story: Story) -> None:
+    await story.do("eraseLearner", learner=story.who("cleo"))
+
+
 @step("createDepartment", "createClient", "createSublicense", "deleteSublicense", "deleteClient", moves="")
 async def places_come_and_go(story: Story) -> None:
     await story.do("createDepartment", name="Yard")

@@ -173,6 +173,17 @@ async def it_is_resumed(story: Story) -> None:
     await run_job(story.tenant.id, job_id, CHUNKS, lambda: story.api.now)
 
 
+@step("updateAutoAssignmentRule", moves="rj")
+async def a_used_rule_is_to_give_more(story: Story) -> None:
+    changes = {"addContents": [story.what("yoga")]}
+    await story.do("updateAutoAssignmentRule", id=story.ids["prepared"], changes=changes)
+
+
+@step(JobKind.RULE_BACKFILL, moves="relj")
+async def it_gives_more(story: Story) -> None:
+    assert await story.run_jobs() == 1
+
+
 @step("bulkUpsertLearners", JobKind.RULE_REEVALUATION, moves="elj")
 async def many_get_other_facts(story: Story) -> None:
     rows = [

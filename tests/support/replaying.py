@@ -6,7 +6,7 @@ sends changes it: by ID and version, as `api.md` tells clients to.
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from domain.foundation.access import Principal
@@ -157,6 +157,10 @@ NOTIFICATIONS = Kind(
     is_of_viewer=True,
     fields="id category kind title isRead createdAt",
 )
+#: For parts of lists, of which only that they are these objects is looked at: the whole lists show all of them.
+BRIEF_TASKS = replace(TASKS, fields="id version status")
+BRIEF_ENROLLMENTS = replace(ENROLLMENTS, fields="id version status isActive")
+BRIEF_LOG = replace(LOG, fields="id action")
 KINDS = (TASKS, ENROLLMENTS, LOG, RULES, RULE_LIST, JOBS, NOTIFICATIONS)
 
 

@@ -14,7 +14,7 @@ from domain.foundation.text import name_key
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.admins import AdminWatch
 from domain.people.errors import LastAdmin
-from domain.people.events import LearnerBecameInactive, LearnerErased
+from domain.people.events import LearnerBecameInactive, LearnerErased, LearnerListedOtherwise
 from domain.people.learner_recording import audited_field_names
 from domain.people.learner_state import LearnerState, lock_states
 from domain.people.models import ERASED_NAME
@@ -96,5 +96,6 @@ async def _record(work: UnitOfWork, before: LearnerState, after: LearnerState) -
     await record_changes(work, ObjectType.LEARNER, [(after.id, after.version)])
     await record_changes(work, ObjectType.ACCOUNT, [(after.id, after.version)])
     work.record(LearnerErased(after.id))
+    work.record(LearnerListedOtherwise(after.id))
     if before.is_active:
         work.record(LearnerBecameInactive(after.id))
