@@ -187,6 +187,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             return self._refuse(request, 400, BAD_REQUEST, "The body ended early.")
         except HTTPException as error:
             if isinstance(error.__cause__, InvalidOperationTypeError):
+                if request.method == "POST":
+                    message = f"Subscriptions are answered over a WebSocket, or as {EVENT_STREAM}."
+                    return self._refuse(request, 400, BAD_REQUEST, message)
                 return self._refuse(request, 405, BAD_REQUEST, "Only queries are supported by GET.", {"Allow": "POST"})
             return self._refuse(request, error.status_code, BAD_REQUEST, error.reason)
         except Exception as error:

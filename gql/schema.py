@@ -155,7 +155,12 @@ class Schema(strawberry.Schema):
     """Schema whose results carry errors as clients may see them."""
 
     async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
-        """Run an operation."""
+        """Run an operation that has one result; raises InvalidOperationTypeError for a subscription."""
+        allowed = kwargs.get("allowed_operation_types")
+        # Strawberry lets subscriptions through for a transport of its own that is not offered here.
+        kwargs["allowed_operation_types"] = _ANSWERED_AT_ONCE & frozenset(
+            _ANSWERED_AT_ONCE if allowed is None else allowed
+        )
         with observing.operation() as observed:
             result = await super().execute(*args, **kwargs)
             if result.errors:
