@@ -47,8 +47,11 @@ def as_request_failure(error: BaseException | None) -> RequestFailure | None:
         return as_request_failure(error.args[0]) or (Unavailable() if isinstance(error, _AWAY) else None)
     if isinstance(error, asyncpg.QueryCanceledError | TimeoutError):
         return TimedOut()
-    # asyncpg tells misuse and a connection that was lost by the same class.
-    is_lost = isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
+    # asyncpg tells misuse and a connection that was lost by the same classes. One that the server has ended before
+    # the socket is closed refuses the next statement as "another operation is in progress".
+    is_lost = (isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)) or (
+        isinstance(error, asyncpg.InternalClientError) and "switch to state" in str(error)
+    )
     return Unavailable() if is_lost or isinstance(error, _AWAY) else None
 
 

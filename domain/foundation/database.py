@@ -109,12 +109,11 @@ class ReadScope(Statements):
                 return
             try:
                 await session.connection.execute("COMMIT")
-            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
+            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
                 # The connection was lost. The statement that noticed has failed; there is nothing else to lose.
-                with suppress(asyncpg.InterfaceError):
-                    session.connection.terminate()
+                _terminate(session.connection)
             except BaseException:
-                session.connection.terminate()
+                _terminate(session.connection)
                 raise
             finally:
                 await acquired.__aexit__(None, None, None)
@@ -129,7 +128,7 @@ class ReadScope(Statements):
                     f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL app.tenant = '{int(self.tenant_id)}'"
                 )
             except BaseException:
-                connection.terminate()
+                _terminate(connection)
                 await acquired.__aexit__(None, None, None)
                 raise
             self._session, self._acquired = Session(connection), acquired
@@ -178,6 +177,12 @@ class ReadScope(Statements):
         """Return the first column of the first record, or None."""
         records = await self.fetch(sql, *args)
         return records[0][0] if records else None
+
+
+def _terminate(connection: Any) -> None:
+    """End a connection at once, also one that the pool has taken back already because it was lost."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 class UnsafeRole(RuntimeError):

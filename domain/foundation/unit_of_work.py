@@ -173,7 +173,7 @@ async def perform(
             raise
         except _TookTooLong as error:
             raise TimedOut from error
-        except (OSError, asyncpg.InterfaceError) as error:
+        except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             # No connection is to be had, or it broke: what was not committed is gone.
             raise Unavailable from error
         else:
