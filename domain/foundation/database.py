@@ -4,6 +4,7 @@ A `Session` is one transaction on one connection. Queries read in a `ReadScope`;
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
@@ -18,6 +19,8 @@ from domain.foundation import metrics
 from domain.foundation.orm import orm_config
 
 Row = TypeVar("Row")
+
+log = logging.getLogger(__name__)
 
 
 class Statements(Protocol):
@@ -109,14 +112,17 @@ class ReadScope(Statements):
                 return
             try:
                 await session.connection.execute("COMMIT")
-            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
-                # The connection was lost. The statement that noticed has failed; there is nothing else to lose.
+            except Exception as error:
+                # The connection was lost, or a statement on it was given up. Whoever asked has been told; what was
+                # only read has nothing else to lose, and an answer that is ready must not fail by it.
+                log.warning("a snapshot could not be closed: %s", type(error).__name__)
                 _terminate(session.connection)
             except BaseException:
                 _terminate(session.connection)
                 raise
             finally:
-                await acquired.__aexit__(None, None, None)
+                with suppress(asyncpg.InterfaceError):
+                    await acquired.__aexit__(None, None, None)
 
     async def _open(self) -> Session:
         if self._session is None:

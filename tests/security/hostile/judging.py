@@ -33,16 +33,16 @@ def faults_of(status: int, text: str, secrets: list[str]) -> list[str]:
     faults += [f"shows {word!r}" for word in INSIDE if word in text]
     faults += [f"leaks {secret!r}" for secret in secrets if secret in text]
     if CANARY in text:
-        faults += [f"repeats a value: {message}" for message in _messages(text) if CANARY in message]
+        faults += [f"repeats a value: {message}" for message in _messages(status, text) if CANARY in message]
     return faults
 
 
-def _messages(text: str) -> list[str]:
-    """Return what an answer says about errors; what it says about data may well be what was sent."""
+def _messages(status: int, text: str) -> list[str]:
+    """Return what an answer says about errors; what it says about data, a report too, may well be what was sent."""
     try:
         body = json.loads(text)
     except ValueError:
-        return [text] if "data:" not in text else []
+        return [text] if status >= 400 else []
     errors = body.get("errors", []) if isinstance(body, dict) else []
     found = [json.dumps(error.get(name)) for error in errors for name in ("message", "extensions")]
     for payload in ((body.get("data") or {}) if isinstance(body, dict) else {}).values():

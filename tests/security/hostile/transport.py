@@ -135,7 +135,7 @@ class Addresses:
         parts = [f"query={quote(query)}"]
         for name in ("variables", "operationName", "extensions", NAME):
             if random.random() < 0.3:
-                text = random.choice(["{", "null", "1", "{}", "[]", '{"a":NaN}', "%FF", "\x00", CANARY, "[" * 900, "é"])
+                text = random.choice(["{", "null", "1", "{}", "[]", '{"a":NaN}', "%FF", "\x00", NAME, "[" * 900, "é"])
                 parts.append(f"{name}={quote(text, safe='%')}")
         headers = {"Accept": random.choice(ACCEPTS[:5])}
         return Request("GET", path=f"/graphql?{'&'.join(parts)}", method="GET", headers=headers)
