@@ -20,6 +20,7 @@ from bench import (
     preview,
     reevaluation,
     reminders,
+    request_cost,
     revoke,
 )
 from bench.database import Addresses, Connection, database_of_run
@@ -42,6 +43,7 @@ MEASURES: dict[str, Measure] = {
     "overview": overview.measure,
     "reminders": reminders.measure,
     "memory": memory.measure,
+    "request-cost": request_cost.measure,
 }
 
 
