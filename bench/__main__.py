@@ -14,6 +14,7 @@ from bench import (
     backfill,
     evaluation,
     importing,
+    live,
     memory,
     mutation,
     overview,
@@ -44,6 +45,7 @@ MEASURES: dict[str, Measure] = {
     "reminders": reminders.measure,
     "memory": memory.measure,
     "request-cost": request_cost.measure,
+    "live": live.measure,
 }
 
 

@@ -2,7 +2,7 @@
 
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,22 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from ops.data_directory import Secrets
-from ops.database_setup import OWNER, prepare_database
+from ops.database_setup import DATABASE, OWNER, prepare_database
 from ops.embedded import EmbeddedPostgres
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 else:
     Connection = asyncpg.Connection
+
+
+SETTINGS = {
+    # Generating a million people would otherwise spend its time on checkpoints.
+    "max_wal_size": "4GB",
+    # Statements are counted only where somebody asks for it: it costs a little.
+    "shared_preload_libraries": "pg_stat_statements",
+    "pg_stat_statements.track": "none",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +42,32 @@ async def database_of_run() -> AsyncIterator[Addresses]:
     """Start a server in a directory of its own, and leave nothing behind."""
     with (
         tempfile.TemporaryDirectory(prefix="mandate-bench-", ignore_cleanup_errors=True) as directory,
-        # Generating a million people would otherwise spend its time on checkpoints.
-        EmbeddedPostgres(Path(directory) / "postgres", durable=True, settings={"max_wal_size": "4GB"}) as server,
+        EmbeddedPostgres(Path(directory) / "postgres", durable=True, settings=SETTINGS) as server,
     ):
         urls = await prepare_database(server.superuser_url, Secrets(*(secrets.token_urlsafe(24) for _ in range(3))))
         superuser = await asyncpg.connect(server.superuser_url)
-        await superuser.execute(f"GRANT pg_checkpoint TO {OWNER}")
+        await superuser.execute(f"GRANT pg_checkpoint, pg_read_all_stats TO {OWNER}")
+        await superuser.execute(f"GRANT SET ON PARAMETER pg_stat_statements.track TO {OWNER}")
+        await superuser.close()
+        superuser = await asyncpg.connect(server.superuser_url, database=DATABASE)
+        await superuser.execute("CREATE EXTENSION pg_stat_statements")
         await superuser.close()
         yield Addresses(urls.owner, urls.application)
+
+
+@asynccontextmanager
+async def counted_statements(owner: Connection) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """Count what processes that are started within the block send to the server; hand out how much it was so far."""
+    name = await owner.fetchval("SELECT current_database()")
+    await owner.execute(f"ALTER DATABASE {name} SET pg_stat_statements.track = 'all'")
+
+    async def count() -> int:
+        return int(await owner.fetchval("SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE toplevel"))
+
+    try:
+        yield count
+    finally:
+        await owner.execute(f"ALTER DATABASE {name} RESET pg_stat_statements.track")
 
 
 @asynccontextmanager

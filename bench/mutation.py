@@ -59,24 +59,22 @@ class Web:
     secret_key: str
 
 
+def token_of(company: Company, learner_id: int, secret_key: str) -> str:
+    """Return a token of somebody in the company."""
+    settings = Settings(database_url=SecretStr(""), secret_key=SecretStr(secret_key), redis_url=SecretStr(""))
+    lifetime = timedelta(hours=1)
+    return issue_token(settings, tenant=company.slug, now=clock.now(), lifetime=lifetime, learner_id=learner_id)
+
+
 @contextmanager
-def web_server(addresses: Addresses, company: Company) -> Iterator[Web]:
+def web_server(addresses: Addresses, company: Company, *, redis_url: str = "") -> Iterator[Web]:
     """Run `mandate web`; ask `until_ready` before using it."""
     secret_key = secrets.token_hex(32)
-    settings = Settings(
-        database_url=SecretStr(addresses.application), secret_key=SecretStr(secret_key), redis_url=SecretStr("")
-    )
-    token = issue_token(
-        settings,
-        tenant=company.slug,
-        now=clock.now(),
-        lifetime=timedelta(hours=1),
-        learner_id=company.admin.learner_id,
-    )
+    token = token_of(company, company.first_learner, secret_key)
     environment = {
         "DATABASE_URL": addresses.application,
         "SECRET_KEY": secret_key,
-        "REDIS_URL": "",
+        "REDIS_URL": redis_url,
         "ENVIRONMENT": "production",
         # One account does here what thousands do.
         "COST_PER_MINUTE": "1000000000",

@@ -27,6 +27,12 @@ class Size:
     overview_tasks: int
     #: Learners whose reminders are due at the same moment.
     reminded_learners: int
+    #: Streams of one web process, one connection each.
+    subscriber_counts: tuple[int, ...]
+    #: Changes whose way to every subscriber is measured.
+    pushes: int
+    #: Seconds of changes without a pause.
+    push_seconds: float
 
 
 SIZES = {
@@ -45,6 +51,9 @@ SIZES = {
         assigned_learners=5_000,
         overview_tasks=20_000,
         reminded_learners=2_000,
+        subscriber_counts=(1, 100, 500),
+        pushes=20,
+        push_seconds=2.0,
     ),
     "full": Size(
         name="full",
@@ -61,5 +70,8 @@ SIZES = {
         assigned_learners=100_000,
         overview_tasks=1_000_000,
         reminded_learners=60_000,
+        subscriber_counts=(1, 100, 1_000, 5_000),
+        pushes=60,
+        push_seconds=10.0,
     ),
 }

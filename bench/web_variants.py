@@ -68,7 +68,7 @@ def _know_everybody() -> None:
 
     async def authenticate(*args: Any) -> Caller:
         if not known:
-            caller = await verify(*args)
+            caller: Caller = await verify(*args)
             known.append(caller.principal)
             return caller
         return Caller(known[0], ReadScope(known[0].tenant_id))

@@ -11,30 +11,46 @@ from domain.auto_assignment.evaluation import reevaluate_chunk, reevaluate_rules
 from domain.auto_assignment.feature import reconcile_after_switch
 from domain.auto_assignment.rule_deletion import revocation_chunk
 from domain.auto_assignment.rule_jobs import lay_down_the_rest, resume_rule_work
+from domain.auto_assignment.rule_versions import note_turn_of_backfill
 from domain.content.events import SeatsFreed
+from domain.enrollments.erasing import leave_all_waitlists
 from domain.enrollments.events import ProgressChanged
 from domain.enrollments.path_changes import follow_path_chunk
 from domain.enrollments.promotion import offer_seats_to_reactivated, promote_after_commit
-from domain.foundation.background import Chunk
+from domain.enrollments.relisting import tell_of_enrollments
+from domain.foundation.background import Chunk, JobGivenUp
 from domain.foundation.job_control import JobCancelled, JobResumed
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import FollowUps, Reactions, install
 from domain.mandatory_tasks.bulk_creation import bulk_assignment_chunk
+from domain.mandatory_tasks.erasing import forget_messages_about_tasks, withdraw_without_a_word
 from domain.mandatory_tasks.following import follow_progress, resume_tasks, suspend_tasks
+from domain.mandatory_tasks.relisting import tell_of_tasks
 from domain.mandatory_tasks.time_zones import follow_learners, follow_tenant, time_zone_chunk
-from domain.people.events import FactsChanged, LearnerBecameActive, LearnerBecameInactive, LearnerTimeZoneChanged
+from domain.people.events import (
+    FactsChanged,
+    LearnerBecameActive,
+    LearnerBecameInactive,
+    LearnerErased,
+    LearnerListedOtherwise,
+    LearnerTimeZoneChanged,
+)
 from domain.tenants.events import AutoAssignmentSwitched, TenantTimeZoneChanged
 
 REACTIONS: Reactions = {
+    # Before what follows from being inactive: what is withdrawn neither rests nor keeps a rule from ending access.
+    LearnerErased: [withdraw_without_a_word, leave_all_waitlists, forget_messages_about_tasks],
     ProgressChanged: [follow_progress],
     LearnerTimeZoneChanged: [follow_learners],
     TenantTimeZoneChanged: [follow_tenant],
     LearnerBecameActive: [resume_tasks, reevaluate_rules, offer_seats_to_reactivated],
     LearnerBecameInactive: [suspend_tasks, reevaluate_rules],
     FactsChanged: [reevaluate_rules],
+    LearnerListedOtherwise: [tell_of_enrollments, tell_of_tasks],
     AutoAssignmentSwitched: [reconcile_after_switch],
-    JobCancelled: [lay_down_the_rest],
-    JobResumed: [resume_rule_work],
+    JobCancelled: [note_turn_of_backfill, lay_down_the_rest],
+    JobResumed: [note_turn_of_backfill, resume_rule_work],
+    JobGivenUp: [note_turn_of_backfill],
 }
 
 #: What comes after the commit, in transactions of its own; a sweep does what a crash loses of it.

@@ -26,6 +26,7 @@ from gql.exports import Exports
 from gql.http import GraphQLEndpoint
 from gql.jwks import key_set
 from gql.log_report import CONTENT_ACTIONS
+from gql.person_report import PersonReport
 from gql.rate_limit import CostLimiter
 from gql.readiness import find_obstacle
 from gql.request_log import HEADER as REQUEST_ID
@@ -82,6 +83,8 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
             WebSocketRoute("/graphql", endpoint),
             *(Route(f"/export/{report.name}", exports.route(report)) for report in (CONTENT_ACTIONS, MANDATORY_TASKS)),
             Route("/calendar/{secret}.ics", CalendarFeed(settings, clock, limiter=limiter), methods=["GET"]),
+            # Partners' IDs may have a slash.
+            Route("/export/learners/{id:path}.json", exports.route(PersonReport())),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],

@@ -74,10 +74,10 @@ async def authenticate(authorization: str | None, settings: Settings, now: datet
 
 
 async def _service_account(key: str, now: datetime) -> Caller:
-    account = await find_service_account_by_key(hash_api_key(key), now)
-    if account is None:
+    found = await find_service_account_by_key(hash_api_key(key), now)
+    if found is None:
         raise Unauthenticated
-    return Caller(account, ReadScope(account.tenant_id))
+    return Caller(*found)
 
 
 async def _person(claims: dict[str, Any]) -> Caller:

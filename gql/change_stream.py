@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import strawberry
 
 from domain.foundation.live import LiveBatch, ResetReason, View, follow
+from domain.foundation.once import Once
 from gql.context import Context, Info
 from gql.cursors import feed_cursor, feed_position
 from gql.enums import publish_enum
@@ -65,7 +66,7 @@ class ChangeBatch:
     #: What the batch was made from.
     live: strawberry.Private[LiveBatch[Any]]
     #: The batch as it is sent, by what was selected: who sees and selects the same shares it.
-    payloads: strawberry.Private[dict[Hashable, Any]] = dataclasses.field(default_factory=dict)
+    payloads: strawberry.Private[dict[Hashable, Once[Any]]] = dataclasses.field(default_factory=dict)
 
 
 def rows_of(batch: LiveBatch[RowT]) -> list[RowT]:

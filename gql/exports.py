@@ -1,4 +1,4 @@
-"""Reports as files: `GET /export/….csv`, each with the credentials and rights of the query of the same name.
+"""Reports as files: `GET /export/…`, with the credentials of the API; lists with the rights of the query of that name.
 
 A report is copied to a temporary file first, from one snapshot, and then sent: however slowly a client reads, no
 connection to the database waits for it. The file has no name, so it is gone with the request, whatever becomes of that.
@@ -8,10 +8,10 @@ import asyncio
 import contextlib
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from datetime import datetime
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
@@ -19,14 +19,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.foundation.access import Principal
 from domain.foundation.database import ReadScope
-from domain.foundation.errors import DomainError, TimedOut
+from domain.foundation.errors import DomainError, NotFound, TimedOut
 from domain.foundation.settings import Settings
 from gql.authentication import authenticate
 from gql.failures import BAD_REQUEST
 from gql.plain_answers import bad_filter, failure, refusal, too_many_requests
-from gql.query_parameters import parse_parameters
 from gql.rate_limit import CostLimiter, account_of
-from gql.reports import Report
 from gql.schema import Schema
 
 #: Seconds for a report to be copied, its turn included.
@@ -40,6 +38,26 @@ CHUNK = 64 * 1024
 
 class TooManyReports(Exception):
     """The account is being sent as many reports as it may have at once."""
+
+
+class Export(Protocol):
+    """What a route needs to know of its report."""
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+
+    @property
+    def media_type(self) -> str:
+        """Type of the file, for the header."""
+
+    def wanted(self, schema: Schema, request: Request) -> Any:
+        """Return what the request asks for; raises DomainError for what cannot be asked."""
+
+    def content(
+        self, reads: ReadScope, principal: Principal, wanted: Any, now: datetime
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the file part by part, from one snapshot. Raises what refuses the account or the request."""
 
 
 class Exports:
@@ -61,9 +79,9 @@ class Exports:
         # Reports are long, so they must not take the connections that operations need.
         self.turns = asyncio.Semaphore(max(1, settings.database_pool_size // 4))
 
-    def route(self, report: Report[Any, Any, Any]) -> ASGIApp:
+    def route(self, report: Export) -> ASGIApp:
         """Return the application that answers with a report."""
-        return _Export(self, report)
+        return _Route(self, report)
 
     @contextlib.contextmanager
     def counted(self, principal: Principal) -> Iterator[None]:
@@ -80,10 +98,10 @@ class Exports:
             self._running += Counter()
 
 
-class _Export:
+class _Route:
     """The route of one report."""
 
-    def __init__(self, exports: Exports, report: Report[Any, Any, Any]) -> None:
+    def __init__(self, exports: Exports, report: Export) -> None:
         self._exports = exports
         self._report = report
 
@@ -105,15 +123,15 @@ class _Export:
             caller = await authenticate(request.headers.get("authorization"), self._exports.settings, now)
             # The report has a snapshot of its own, opened when it is its turn.
             await caller.reads.close()
-            items = request.query_params.multi_items()
-            given = parse_parameters(self._exports.schema, self._report.filter_type, items)
-            restriction = self._report.restriction(given)
+            wanted = self._report.wanted(self._exports.schema, request)
             held.enter_context(self._exports.counted(caller.principal))
             charge = await self._exports.limiter.pay(account_of(caller.principal), REPORT_COST)
             if not charge.is_paid:
                 return too_many_requests("The account has used up its points.", charge.retry_after_seconds)
             file = held.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed with what is held
-            await _unless_disconnected(request, self._copy(caller.principal, restriction, now, file))
+            await _unless_disconnected(request, self._copy(caller.principal, wanted, now, file))
+        except NotFound as error:
+            return refusal(404, error.code, error.message)
         except DomainError as error:
             return bad_filter(error)
         except TooManyReports:
@@ -122,18 +140,16 @@ class _Export:
             raise
         except Exception as error:
             return failure(error)
-        return _download(file, self._report.name)
+        return _download(file, self._report)
 
-    async def _copy(self, principal: Principal, restriction: Any, now: datetime, file: IO[bytes]) -> None:
-        """Write the report to the file. Raises Forbidden, TooManyItems and TimedOut."""
+    async def _copy(self, principal: Principal, wanted: Any, now: datetime, file: IO[bytes]) -> None:
+        """Write the report to the file. Raises Forbidden, NotFound, TooManyItems and TimedOut."""
         try:
             async with asyncio.timeout(TIME_LIMIT), self._exports.turns, ReadScope(principal.tenant_id) as reads:
                 await reads.allow(TIME_LIMIT * 1_000)
-                file.write(self._report.header)
-                async with aclosing(self._report.batches(reads, principal, restriction, now)) as batches:
-                    async for batch in batches:
-                        # Beside the loop, which has other requests to serve.
-                        file.write(await asyncio.to_thread(self._report.lines_of, batch, now))
+                async with aclosing(self._report.content(reads, principal, wanted, now)) as parts:
+                    async for part in parts:
+                        file.write(part)
         except TimeoutError as error:
             raise TimedOut from error
 
@@ -158,7 +174,7 @@ async def _unless_disconnected(request: Request, work: Any) -> None:
         await asyncio.gather(working, leaving, return_exceptions=True)
 
 
-def _download(file: IO[bytes], name: str) -> Response:
+def _download(file: IO[bytes], report: Export) -> Response:
     size = file.tell()
     file.seek(0)
 
@@ -168,10 +184,10 @@ def _download(file: IO[bytes], name: str) -> Response:
 
     return StreamingResponse(
         chunks(),
-        media_type="text/csv; charset=utf-8",
+        media_type=report.media_type,
         headers={
             "Content-Length": str(size),
-            "Content-Disposition": f'attachment; filename="{name}"',
+            "Content-Disposition": f'attachment; filename="{report.name}"',
             "Cache-Control": "no-store",
             "Vary": "Authorization",
             "X-Content-Type-Options": "nosniff",

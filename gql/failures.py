@@ -6,14 +6,14 @@ and logged under a reference. Values that a client sent are never repeated: they
 
 import logging
 import re
-import socket
 import uuid
 from typing import Any
 
 import asyncpg
 from graphql import GraphQLError, GraphQLSchema, GraphQLSyntaxError
-from tortoise.exceptions import BaseORMException, DBConnectionError
+from tortoise.exceptions import BaseORMException
 
+from domain.foundation.database import is_connection_lost
 from domain.foundation.errors import DomainError, RequestFailure, TimedOut, Unavailable
 from gql.limits import too_many_tokens
 from gql.user_errors import error_extensions
@@ -25,16 +25,6 @@ BAD_REQUEST = "BAD_REQUEST"
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 
-_AWAY = (
-    ConnectionError,
-    socket.gaierror,
-    DBConnectionError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-)
 #: Where the messages of graphql-core begin to repeat a value.
 _ECHO = re.compile(r"(?:[,;]? ?[Ff]ound:? |(?<=value): ).*", re.DOTALL)
 
@@ -44,15 +34,10 @@ def as_request_failure(error: BaseException | None) -> RequestFailure | None:
     if isinstance(error, RequestFailure):
         return error
     if isinstance(error, BaseORMException) and error.args and isinstance(error.args[0], BaseException):
-        return as_request_failure(error.args[0]) or (Unavailable() if isinstance(error, _AWAY) else None)
+        return as_request_failure(error.args[0]) or (Unavailable() if is_connection_lost(error) else None)
     if isinstance(error, asyncpg.QueryCanceledError | TimeoutError):
         return TimedOut()
-    # asyncpg tells misuse and a connection that was lost by the same classes. One that the server has ended before
-    # the socket is closed refuses the next statement as "another operation is in progress".
-    is_lost = (isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)) or (
-        isinstance(error, asyncpg.InternalClientError) and "switch to state" in str(error)
-    )
-    return Unavailable() if is_lost or isinstance(error, _AWAY) else None
+    return Unavailable() if error is not None and is_connection_lost(error) else None
 
 
 def publish(error: GraphQLError, schema: GraphQLSchema, *, is_before_execution: bool) -> GraphQLError:

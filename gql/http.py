@@ -20,6 +20,7 @@ from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET
 
 from domain.foundation.errors import RequestFailure, Unauthenticated, Unavailable
@@ -28,16 +29,16 @@ from domain.foundation.settings import Settings
 from gql.authentication import authenticate
 from gql.connections import Connections, TooManyConnections
 from gql.context import Context
-from gql.failures import BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, as_request_failure, unexpected
+from gql.failures import BAD_REQUEST, as_request_failure, unexpected
 from gql.ide import IDE_HEADERS, IDE_PAGE
-from gql.limits import MAX_BODY_BYTES, TOO_EXPENSIVE
+from gql.limits import MAX_BODY_BYTES
 from gql.observing import count_refusal
 from gql.rate_limit import RATE_LIMITED, CostLimiter
 from gql.request_body import BodyTooLarge, BodyTooSlow, limit_body
-from gql.schema import Schema
+from gql.request_errors import NO_OPERATION, no_operation, result_body
+from gql.schema import ANSWERED_AT_ONCE, Schema
 from gql.sse import EVENT_STREAM, EventStreamResponse, refusal_events, single_event, stream_events
 from gql.streaming import Refused
-from gql.variables import BAD_VARIABLES
 from gql.websocket import RETRY_AFTER, Socket
 
 #: How long a client may take to present its credential.
@@ -46,26 +47,42 @@ INIT_TIMEOUT = timedelta(seconds=10)
 GRAPHQL_JSON = "application/graphql-response+json"
 JSON = "application/json"
 
-#: Codes that say that nothing was executed.
-REQUEST_ERRORS = frozenset({BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, BAD_VARIABLES, TOO_EXPENSIVE, RATE_LIMITED})
+
+_OFFERED = {
+    GRAPHQL_JSON: GRAPHQL_JSON,
+    "application/*": GRAPHQL_JSON,
+    JSON: JSON,
+    "*/*": JSON,
+    EVENT_STREAM: EVENT_STREAM,
+    "text/*": EVENT_STREAM,
+}
+
+
+def preferred_type(accept: str) -> str:
+    """Return the media type that the client prefers, by weight and then by place in the `Accept` header."""
+    return max(_accepted(accept), key=lambda offer: offer[1], default=(JSON, 0.0))[0]
 
 
 def media_type(accept: str) -> str:
-    """Return the response's media type, by weight and then by place in the `Accept` header."""
-    best, best_weight = JSON, 0.0
+    """Return the media type of an answer that is one JSON document."""
+    offers = [offer for offer in _accepted(accept) if offer[0] != EVENT_STREAM]
+    return max(offers, key=lambda offer: offer[1], default=(JSON, 0.0))[0]
+
+
+def _accepted(accept: str) -> list[tuple[str, float]]:
+    offers = []
     for part in accept.split(","):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        offered = {GRAPHQL_JSON: GRAPHQL_JSON, "application/*": GRAPHQL_JSON, JSON: JSON, "*/*": JSON}.get(name)
-        weight = 1.0
+        offered, weight = _OFFERED.get(name), 1.0
         for parameter in parameters:
             if parameter.startswith("q="):
                 try:
                     weight = float(parameter[2:])
                 except ValueError:
                     weight = 0.0
-        if offered is not None and weight > best_weight:
-            best, best_weight = offered, weight
-    return best
+        if offered is not None and weight > 0:
+            offers.append((offered, weight))
+    return offers
 
 
 class GraphQLEndpoint(GraphQL[Context, None]):
@@ -151,6 +168,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
                 return self._errors(request, 429, "Too many connections.", extensions, headers)
             except Refused as refusal:
                 return EventStreamResponse(refusal_events(refusal.errors))
+            except NO_OPERATION as error:
+                return self._refuse(request, 400, BAD_REQUEST, no_operation(error).message)
             if isinstance(result, ExecutionResult):
                 return EventStreamResponse(single_event(result))
             expires_at = context.principal.expires_at
@@ -161,6 +180,13 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
             events = stream_events(result, seconds=seconds, check=check, held=held.pop_all())
             return EventStreamResponse(events)
+
+    async def _answer_subscription(self, request: Request) -> Response:
+        """Answer a subscription of a client that would rather have JSON: by events where it takes them."""
+        await request.state.context.close()
+        if all(offered != EVENT_STREAM for offered, _ in _accepted(request.headers.get("accept", ""))):
+            return self._refuse(request, 400, BAD_REQUEST, f"A subscription needs {EVENT_STREAM} or a WebSocket.")
+        return await self._answer_by_events(request)
 
     async def _answer(self, request: Request) -> Response:
         if request.method not in ("GET", "POST"):
@@ -175,9 +201,14 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         if length.isdecimal() and int(length) > MAX_BODY_BYTES:
             return self._too_large(request)
         try:
-            if request.method == "POST" and EVENT_STREAM in request.headers.get("accept", "").lower():
+            if request.method == "POST" and preferred_type(request.headers.get("accept", "")) == EVENT_STREAM:
                 return await self._answer_by_events(request)
-            return await self.run(request)
+            try:
+                return await self.run(request)
+            except HTTPException as error:
+                if request.method != "POST" or not isinstance(error.__cause__, InvalidOperationTypeError):
+                    raise
+            return await self._answer_subscription(request)
         except BodyTooLarge:
             return self._too_large(request)
         except BodyTooSlow:
@@ -187,9 +218,6 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             return self._refuse(request, 400, BAD_REQUEST, "The body ended early.")
         except HTTPException as error:
             if isinstance(error.__cause__, InvalidOperationTypeError):
-                if request.method == "POST":
-                    message = f"Subscriptions are answered over a WebSocket, or as {EVENT_STREAM}."
-                    return self._refuse(request, 400, BAD_REQUEST, message)
                 return self._refuse(request, 405, BAD_REQUEST, "Only queries are supported by GET.", {"Allow": "POST"})
             return self._refuse(request, error.status_code, BAD_REQUEST, error.reason)
         except Exception as error:
@@ -231,6 +259,30 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         count_refusal(extensions["code"])
         body = {"errors": [{"message": message, "extensions": extensions}]}
         return _json_response(body, status, media_type(request.headers.get("accept", "*/*")), headers)
+
+    async def execute_single(
+        self,
+        request: Request,
+        request_adapter: AsyncHTTPRequestAdapter,
+        sub_response: Response,
+        context: Context,
+        root_value: None,
+        request_data: GraphQLRequestData,
+    ) -> ExecutionResult:
+        """Run an operation that has one result; raises HTTPException for any other, and for what is none."""
+        allowed = {OperationType.QUERY} if request_adapter.method == "GET" else ANSWERED_AT_ONCE
+        try:
+            return await self._live_schema.execute(
+                request_data.query,
+                request_data.variables,
+                context,
+                operation_name=request_data.operation_name,
+                allowed_operation_types=allowed,
+            )
+        except InvalidOperationTypeError as error:
+            raise HTTPException(400, "Is no such operation.") from error
+        except NO_OPERATION as error:
+            raise HTTPException(400, no_operation(error).message) from error
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """Authenticate the caller and begin the operation."""
@@ -286,14 +338,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """Return the body of a response; a request that was not executed has no `data`."""
-        errors = result.errors or []
-        is_executed = not any((error.extensions or {}).get("code") in REQUEST_ERRORS for error in errors)
-        body: dict[str, Any] = {"data": result.data} if is_executed or result.data is not None else {}
-        if errors:
-            body["errors"] = [error.formatted for error in errors]
-        if result.extensions:
-            body["extensions"] = result.extensions
-        return body  # type: ignore[return-value]
+        return result_body(result)  # type: ignore[return-value]
 
     def create_response(self, response_data: Any, sub_response: Response) -> Response:
         """Return the response with the status that its content calls for."""

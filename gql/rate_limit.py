@@ -26,6 +26,8 @@ RATE_LIMITED = "RATE_LIMITED"
 KEY = "mandate:cost:"
 #: Seconds that Redis has for an answer.
 PATIENCE = 0.25
+#: Streams that pay at the same time, fewer than the client has connections: thousands may get the same at once.
+OWING_AT_ONCE = 20
 #: Seconds between two looks whether Redis answers again.
 PAUSE = 1.0
 
@@ -100,6 +102,7 @@ class CostLimiter:
                 retry=Retry(NoBackoff(), 1),
             )
             self._script = self._redis.register_script(_TAKE)
+        self._turn = asyncio.Semaphore(OWING_AT_ONCE)
         self._return: asyncio.Task[None] | None = None
         RATE_LIMIT_FALLBACK.set(0 if redis_url else 1)
 
@@ -114,7 +117,8 @@ class CostLimiter:
 
     async def owe(self, account: str, points: int) -> Charge:
         """Take points for what has been done already, so that a bucket may end up below zero."""
-        return await self._take(account, points, self.limit, may_owe=True)
+        async with self._turn:
+            return await self._take(account, points, self.limit, may_owe=True)
 
     async def _take(self, account: str, points: int, limit: int, *, may_owe: bool) -> Charge:
         if self.is_shared:

@@ -4,15 +4,21 @@ A cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return gets an a
 would run what follows as a formula. Whoever reads the file by program takes it off again.
 """
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from starlette.requests import Request
+
 from domain.foundation.access import Principal
 from domain.foundation.database import ReadScope
+from gql.query_parameters import parse_parameters
+from gql.schema import Schema
 
 Input = TypeVar("Input")
 Restriction = TypeVar("Restriction")
@@ -40,14 +46,23 @@ class Report(Generic[Input, Restriction, Item]):
     batches: Callable[[ReadScope, Principal, Restriction, datetime], AsyncGenerator[list[Item], None]]
     #: Cells of a row, at an instant.
     cells: Callable[[Item, datetime], Sequence[str | None]]
+    media_type: str = "text/csv; charset=utf-8"
 
-    @property
-    def header(self) -> bytes:
-        """The first line of the file."""
-        return _lines([self.columns])
+    def wanted(self, schema: Schema, request: Request) -> Restriction:
+        """Return the restriction that the parameters of the request say; raises Invalid."""
+        return self.restriction(parse_parameters(schema, self.filter_type, request.query_params.multi_items()))
 
-    def lines_of(self, items: Sequence[Item], now: datetime) -> bytes:
-        """Return the lines of a batch."""
+    async def content(
+        self, reads: ReadScope, principal: Principal, wanted: Restriction, now: datetime
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the file: the names of the columns, then the lines batch by batch."""
+        yield _lines([self.columns])
+        async with aclosing(self.batches(reads, principal, wanted, now)) as batches:
+            async for batch in batches:
+                # Beside the loop, which has other requests to serve.
+                yield await asyncio.to_thread(self._lines_of, batch, now)
+
+    def _lines_of(self, items: Sequence[Item], now: datetime) -> bytes:
         return _lines([self.cells(item, now) for item in items])
 
 

@@ -63,7 +63,8 @@ from gql.user_errors import ERROR_TYPES
 #: Seconds that a query may take. A mutation is bounded in its transaction instead: it must not be cut off between a
 #: commit and the answer.
 QUERY_TIMEOUT = 10.0
-_ANSWERED_AT_ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
+#: What has one result, and not a stream of them.
+ANSWERED_AT_ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
 
 
 @strawberry.type(
@@ -155,12 +156,7 @@ class Schema(strawberry.Schema):
     """Schema whose results carry errors as clients may see them."""
 
     async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
-        """Run an operation that has one result; raises InvalidOperationTypeError for a subscription."""
-        allowed = kwargs.get("allowed_operation_types")
-        # Strawberry lets subscriptions through for a transport of its own that is not offered here.
-        kwargs["allowed_operation_types"] = _ANSWERED_AT_ONCE & frozenset(
-            _ANSWERED_AT_ONCE if allowed is None else allowed
-        )
+        """Run an operation."""
         with observing.operation() as observed:
             result = await super().execute(*args, **kwargs)
             if result.errors:
@@ -186,7 +182,7 @@ class Schema(strawberry.Schema):
         """
         try:
             return await self.execute(
-                query, variables, context, operation_name=operation_name, allowed_operation_types=_ANSWERED_AT_ONCE
+                query, variables, context, operation_name=operation_name, allowed_operation_types=ANSWERED_AT_ONCE
             )
         except InvalidOperationTypeError:
             with observing.operation() as observed:

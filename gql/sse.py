@@ -7,7 +7,6 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, aclosing
-from typing import Any
 
 import orjson
 from graphql import GraphQLError
@@ -16,11 +15,10 @@ from strawberry.types import ExecutionResult
 
 from domain.foundation.errors import Unauthenticated
 from domain.foundation.live import ResetReason
+from gql.request_errors import result_body
 from gql.streaming import Payload, Refused
 
 EVENT_STREAM = "text/event-stream"
-#: Seconds for which a client may take nothing before it is let go.
-SEND_TIMEOUT = 30.0
 
 COMPLETE = b"event: complete\ndata:\n\n"
 
@@ -34,12 +32,7 @@ def next_event(body: bytes) -> bytes:
 
 def single_event(result: ExecutionResult) -> AsyncIterator[bytes]:
     """Return the events of an operation that has one result."""
-    body: dict[str, Any] = {"data": result.data}
-    if result.errors:
-        body["errors"] = [error.formatted for error in result.errors]
-    if result.extensions:
-        body["extensions"] = result.extensions
-    return _whole(body)
+    return _whole(result_body(result))
 
 
 def refusal_events(errors: list[GraphQLError]) -> AsyncIterator[bytes]:
@@ -63,13 +56,22 @@ async def stream_events(
 
     `check` raises Unauthenticated when the credential is gone; `held` is let go at the end.
     """
+    loop = asyncio.get_running_loop()
+    end = None if seconds is None else loop.time() + seconds
     with held:
         try:
-            async with asyncio.timeout(seconds), aclosing(stream):
-                async for payload in stream:
-                    if payload.reset is ResetReason.SCOPE_CHANGED:
-                        await check()
+            async with aclosing(stream):
+                while end is None or loop.time() < end:
+                    # Not around the `yield`: there, it is the server that would be interrupted.
+                    async with asyncio.timeout_at(end):
+                        payload = await anext(stream, None)
+                        if payload is None:
+                            break
+                        if payload.reset is ResetReason.SCOPE_CHANGED:
+                            await check()
                     yield next_event(payload.body)
+                else:
+                    return
         except Refused as refusal:
             yield next_event(orjson.dumps({"errors": [error.formatted for error in refusal.errors]}))
         except (TimeoutError, Unauthenticated):

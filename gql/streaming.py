@@ -6,6 +6,7 @@ skipped: the transport breaks off, and the client comes back with the last curso
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncGenerator, Hashable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ from graphql.execution.execute import create_source_event_stream
 from domain.foundation.access import Role
 from domain.foundation.errors import DomainError, Forbidden
 from domain.foundation.live import ResetReason
+from domain.foundation.once import Once
 from domain.foundation.shared_reads import SharedReads
 from gql.budget import owe
 from gql.change_stream import ChangeBatch
 from gql.context import Context
-from gql.failures import publish
+from gql.failures import as_request_failure, publish
 from gql.metrics import SUBSCRIBERS
 
 #: Seconds that completing one batch may take.
@@ -152,6 +154,8 @@ class _Account:
         self._context = subscription.context
         self._gauge = SUBSCRIBERS.labels(subscription.root_field.name.value)
         self._points = 0
+        # Streams that get the same would all pay at the same moment.
+        self._due_at = random.randint(1, PAID_TOGETHER)
 
     async def __aenter__(self) -> Self:
         self._gauge.inc()
@@ -160,31 +164,29 @@ class _Account:
     async def __aexit__(self, *_: object) -> None:
         self._gauge.dec()
         if self._points:
-            await owe(self._context, self._points)
+            await self._owe(self._points)
 
     async def pay(self, points: int) -> None:
         """Note what was sent; whoever has got more than the account has points for waits here, and misses nothing."""
         self._points += points
-        if self._points >= PAID_TOGETHER:
-            self._points, due = 0, self._points
-            await asyncio.sleep(await owe(self._context, due))
+        if self._points >= self._due_at:
+            self._points, due, self._due_at = 0, self._points, PAID_TOGETHER
+            await asyncio.sleep(await self._owe(due))
+
+    async def _owe(self, points: int) -> float:
+        # A task of its own: what waits for a socket of Redis may swallow that it is cancelled, and the stream of a
+        # client that has gone would go on for ever.
+        return await asyncio.shield(asyncio.ensure_future(owe(self._context, points)))
 
 
 async def _shared_payload(
     subscription: Subscription, schema: GraphQLSchema, key: Hashable, batch: ChangeBatch
 ) -> Payload:
     made = batch.payloads.get(key)
-    if made is None:
-        # A task of its own: whoever came first may leave while others wait.
-        made = batch.payloads[key] = asyncio.ensure_future(_complete(subscription, schema, batch))
-        made.add_done_callback(lambda done: _forget_failure(batch, key, done))
-    payload: Payload = made.result() if made.done() else await asyncio.shield(made)
+    if made is None or made.has_failed:
+        made = batch.payloads[key] = Once(_complete(subscription, schema, batch))
+    payload: Payload = made.result() if made.is_done else await made.wait()
     return payload
-
-
-def _forget_failure(batch: ChangeBatch, key: Hashable, done: "asyncio.Future[Payload]") -> None:
-    if done.cancelled() or done.exception() is not None:
-        batch.payloads.pop(key, None)
 
 
 async def _complete(subscription: Subscription, schema: GraphQLSchema, batch: ChangeBatch) -> Payload:
@@ -205,6 +207,9 @@ async def _complete(subscription: Subscription, schema: GraphQLSchema, batch: Ch
         raise StreamFailed("A batch took too long.") from error
     finally:
         await executor.context_value.close()
+    if any(as_request_failure(error.original_error) for error in result.errors or ()):
+        # It is not some object that cannot be read: when the client comes back, all of them can.
+        raise StreamFailed("The database went away while a batch was completed.")
     errors = [publish(error, schema, is_before_execution=False) for error in result.errors or ()]
     if result.data is None:
         raise StreamFailed(f"A batch could not be completed: {[error.message for error in errors]}")

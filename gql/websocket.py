@@ -18,16 +18,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http.async_base_view import AsyncWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
-from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
-from strawberry.types.execution import ExecutionResult, PreExecutionError
+from strawberry.types.execution import ExecutionResult
 
 from domain.foundation.access import Principal
 from domain.foundation.errors import Unauthenticated
 from domain.foundation.live import ResetReason
 from gql.connections import STREAMS_PER_CONNECTION, Connections, TooManyConnections
 from gql.context import Context
-from gql.failures import BAD_REQUEST
+from gql.request_errors import NO_OPERATION, is_executed, no_operation
 from gql.schema import Schema
 from gql.streaming import Refused
 
@@ -40,6 +39,8 @@ TRY_AGAIN_LATER = 1013
 RETRY_AFTER = 10
 #: The longest that a timer is set for; what expires later is looked at again.
 LONGEST_TIMER = 86_400.0
+#: Seconds after which an operation that should have ended is cancelled once more.
+CANCELLED_AGAIN = 1.0
 
 #: Returns the context of a new operation for an `Authorization` value; raises Unauthenticated.
 Authenticate = Callable[[str | None], Awaitable[Context]]
@@ -78,6 +79,7 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
         self._held = ExitStack()
         self._authorization: str | None = raw.headers.get("authorization")
         self._expiry: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def handle(self) -> None:
         """Serve the connection until it ends. No exception may reach the server: it would close with 1011."""
@@ -89,10 +91,15 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
 
     async def shutdown(self) -> None:
         """End the operations and forget the connection."""
-        if self._expiry is not None:
-            self._expiry.cancel()
+        for timer in (self._expiry, self.connection_init_timeout_task):
+            if timer is not None:
+                timer.cancel()
         try:
-            await super().shutdown()
+            # More than once, as libraries lose a cancellation that comes together with what they wait for.
+            while self._tasks:
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.wait(self._tasks, timeout=CANCELLED_AGAIN)
         finally:
             self._held.close()
 
@@ -117,10 +124,11 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
 
         Raises ConnectionRejectionError and TooManyConnections.
         """
-        named = (value for key, value in self.connection_params.items() if key.lower() == "authorization")
-        given = next(named, None)
-        if isinstance(given, str):
-            self._authorization = given
+        for key, value in self.connection_params.items():
+            if key.lower() == "authorization" and value is not None:
+                if not isinstance(value, str):
+                    raise ConnectionRejectionError
+                self._authorization = value
         try:
             context = await self._authenticate(self._authorization)
         except Unauthenticated as error:
@@ -155,6 +163,10 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
 
     async def run_operation(self, operation: Operation[Any, None]) -> None:
         """Run an operation to its end; what cannot be produced ends the connection, and the client comes back."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         try:
             context = await self._authenticate(self._authorization)
             try:
@@ -167,19 +179,18 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
             await self._close(FORBIDDEN, "Forbidden")
         except Refused as refusal:
             await operation.send_initial_errors(refusal.errors)
-        except CannotGetOperationTypeError as error:
-            extensions = {"code": BAD_REQUEST}
-            await operation.send_initial_errors([GraphQLError(error.as_http_error_reason(), extensions=extensions)])
+        except NO_OPERATION as error:
+            await operation.send_initial_errors([no_operation(error)])
         except Exception as error:
             log.warning("a stream failed: %s", type(error).__name__, exc_info=error)
             await self._close(TRY_AGAIN_LATER, "Try again later")
 
     async def _run(self, operation: Operation[Any, None], context: Context) -> None:
         result = await self._live_schema.open(operation.query, operation.variables, operation.operation_name, context)
-        if isinstance(result, PreExecutionError):
-            await operation.send_initial_errors(result.errors or [])
-            return
         if isinstance(result, ExecutionResult):
+            if not is_executed(result):
+                await operation.send_initial_errors(result.errors or [])
+                return
             await operation.send_next(result)
         else:
             head = b'{"id":%b,"type":"next","payload":' % orjson.dumps(operation.id)
@@ -188,6 +199,9 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
                     if payload.reset is ResetReason.SCOPE_CHANGED:
                         # Raises Unauthenticated when it is the credential itself that is gone.
                         await (await self._authenticate(self._authorization)).close()
+                    if self.operations.get(operation.id) is not operation:
+                        # The client has ended it, and the cancellation was lost.
+                        return
                     await self._raw.send_text((head + payload.body + b"}").decode())
         await operation.send_operation_message({"id": operation.id, "type": "complete"})
 
@@ -199,14 +213,18 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
 def _is_wellformed(message: Any) -> bool:
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         return False
-    if message["type"] in ("subscribe", "complete") and not isinstance(message.get("id"), str):
+    payload = message.get("payload")
+    if message["type"] in ("connection_init", "ping", "pong"):
+        return isinstance(payload, dict | None)
+    id = message.get("id")
+    if message["type"] in ("subscribe", "complete") and not (isinstance(id, str) and id):
         return False
     if message["type"] != "subscribe":
         return True
-    payload = message.get("payload")
     return (
         isinstance(payload, dict)
         and isinstance(payload.get("query"), str)
         and isinstance(payload.get("variables"), dict | None)
         and isinstance(payload.get("operationName"), str | None)
+        and isinstance(payload.get("extensions"), dict | None)
     )

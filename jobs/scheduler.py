@@ -139,7 +139,13 @@ async def schedule(settings: Settings) -> None:
             tasks.create_task(repeat("giving seats", lambda: give_free_seats(clock.now()), Bell(), seconds=SWEEP))
             tasks.create_task(repeat("measuring", lambda: measure(clock.now()), Bell(), seconds=MEASURED_EVERY))
             tasks.create_task(
-                repeat("deleting", lambda: delete_what_is_old(clock.now()), never, seconds=DAY, limit=DELETION_LIMIT)
+                repeat(
+                    "deleting",
+                    lambda: delete_what_is_old(clock.now(), settings),
+                    never,
+                    seconds=DAY,
+                    limit=DELETION_LIMIT,
+                )
             )
             log.info("scheduler is ready")
     finally:

@@ -70,6 +70,8 @@ def web(
     import uvicorn
 
     from gql.app import create_app
+    from ops.garbage_collection import look_for_garbage_rarely
+    from ops.http_transport import PatientHttpProtocol
     from ops.websocket_transport import PatientWebSocketProtocol
 
     settings = command_settings(data)
@@ -77,6 +79,7 @@ def web(
     served = create_app(settings)
     asyncio.run(require_database(settings.database_url.get_secret_value()))
     serve_metrics(settings)
+    look_for_garbage_rarely()
     uvicorn.run(
         served,
         host=host,
@@ -84,6 +87,7 @@ def web(
         log_config=None,
         access_log=False,
         server_header=False,
+        http=PatientHttpProtocol,
         ws=PatientWebSocketProtocol,
         # What is sent is the same for many: to compress it anew for each costs more than it saves.
         ws_per_message_deflate=False,

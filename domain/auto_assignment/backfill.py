@@ -21,6 +21,7 @@ from domain.auto_assignment.due import (
     is_unused,
 )
 from domain.auto_assignment.models import RuleState
+from domain.auto_assignment.rule_versions import touch_rules
 from domain.foundation.background import BACKGROUND_THRESHOLD, Job, create_job
 from domain.foundation.change_feed import ObjectType, record_changes
 from domain.foundation.models import JobKind
@@ -137,6 +138,7 @@ async def backfill_chunk(work: UnitOfWork, job: Job) -> bool:
         job.total_count = job.processed_count + rest
     chunk = await _next_range(work, job)
     if chunk is None:
+        await touch_rules(work, [rule_id])
         return True
     # Everybody who meets the rule: looking up first what they lack costs more than locking those who lack nothing.
     locked = await lock_found_learners(work, MET_IN_RANGE, rule_id, *chunk)

@@ -115,7 +115,7 @@ async def load_target_ids_by_rule(reads: Statements, principal: Principal, rule_
     found: dict[int, list[int]] = {rule_id: [] for rule_id in rule_ids}
     for row in await reads.fetch(
         "SELECT rule_id, content_id FROM rule_target WHERE tenant_id = $1 AND rule_id = ANY ($2::bigint[])"
-        " ORDER BY rule_id, added_at, position",
+        " ORDER BY rule_id, added_at, position, content_id",
         principal.tenant_id,
         list(rule_ids),
     ):

@@ -7,6 +7,7 @@ from domain.auto_assignment.models import RuleState
 from domain.auto_assignment.rule_jobs import cancel_jobs_of_rule
 from domain.auto_assignment.rule_judgment import require_feature
 from domain.auto_assignment.rule_storage import lock_rule
+from domain.auto_assignment.rule_versions import touch_rules
 from domain.enrollments.ending import Selection, end_reasons
 from domain.foundation.access import Scope, Source
 from domain.foundation.audit import audit
@@ -114,6 +115,7 @@ async def backfill_rule(work: UnitOfWork, *, rule_id: int) -> int:
         # The backfill does what the preparation would have done, and more.
         await cancel_jobs_of_rule(work, rule_id, JobKind.RULE_PREPARATION)
         await set_state(work, rule_id, RuleState.ACTIVE)
+    await touch_rules(work, [rule_id])
     return await begin_backfill(
         work, rule_id, rule.name, content_ids=rule.content_ids, was_in_force=not rule.is_preparing
     )

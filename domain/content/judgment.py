@@ -63,12 +63,13 @@ async def _judged_trainers(
         for reference in references
     ]
     found = await find_learner_ids(work.sql, work.principal, keys) if keys else []
-    learners = await work.sql.values(
-        "SELECT id FROM learner WHERE tenant_id = $1 AND id = ANY ($2::bigint[]) AND role = $3",
+    # KEY SHARE lets them change meanwhile, but not be erased.
+    people = await work.sql.fetch(
+        "SELECT id, role FROM learner WHERE tenant_id = $1 AND id = ANY ($2::bigint[]) ORDER BY id FOR KEY SHARE",
         work.tenant_id,
         [learner_id for learner_id in found if learner_id is not None],
-        Role.LEARNER.value,
     )
+    learners = {record["id"] for record in people if record["role"] == Role.LEARNER.value}
     for index, learner_id in enumerate(found):
         if learner_id is None:
             problems.add(NotFound(path=[*path, index]))

@@ -95,6 +95,11 @@ def _visible(principal: Principal) -> Query:
     return query_enrollments(principal).where(visibility(principal, "e"))
 
 
+def query_enrollments_of(principal: Principal, learner_id: int) -> Query:
+    """Return the query of one person's enrollments that the viewer may see, in no order."""
+    return _visible(principal).where("e.learner_id = ?", learner_id)
+
+
 async def find_enrollment(reads: Statements, principal: Principal, enrollment_id: int) -> EnrollmentRow | None:
     """Return an enrollment that the viewer may see, or None."""
     query = _visible(principal).where("e.id = ?", enrollment_id)

@@ -66,6 +66,21 @@ async def load_reason_history_by_enrollment(
     )
 
 
+async def load_all_reasons_by_enrollment(
+    reads: Statements, principal: Principal, ids: Sequence[int]
+) -> list[list[ReasonRow]]:
+    """Return every reason that each enrollment has had, oldest first, however many they are."""
+    return await _load(
+        reads,
+        principal,
+        ids,
+        f"""
+        SELECT {_COLUMNS} FROM enrollment_reason r WHERE r.tenant_id = $1 AND r.enrollment_id = ANY ($2::bigint[])
+         ORDER BY r.since_at, r.id
+        """,
+    )
+
+
 async def _load(reads: Statements, principal: Principal, ids: Sequence[int], sql: str) -> list[list[ReasonRow]]:
     reasons: dict[int, list[ReasonRow]] = {enrollment_id: [] for enrollment_id in ids}
     for record in await reads.fetch(sql, principal.tenant_id, list(ids), principal.sees_all):

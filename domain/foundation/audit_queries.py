@@ -38,7 +38,8 @@ class AuditFilter:
     occurred_before: datetime | None = None
 
 
-_COLUMNS = (
+#: Columns of an `AuditEntryRow`.
+COLUMNS = (
     "id, actor_learner_id, actor_service_account_id, operation, object_type, object_id, object_name, changes,"
     " occurred_at"
 )
@@ -57,7 +58,7 @@ async def load_visible_entries_by_id(
         return [None for _ in ids]
     rows = await reads.rows(
         AuditEntryRow,
-        f"SELECT {_COLUMNS} FROM audit_entry WHERE tenant_id = $1 AND id = ANY($2)",
+        f"SELECT {COLUMNS} FROM audit_entry WHERE tenant_id = $1 AND id = ANY($2)",
         principal.tenant_id,
         list(ids),
     )
@@ -71,7 +72,7 @@ async def list_audit_entries(
     """Return the entries, newest first. Needs ADMIN."""
     if not sees_audit_log(principal):
         raise Forbidden
-    query = Query(_COLUMNS, "audit_entry").where("tenant_id = ?", principal.tenant_id)
+    query = Query(COLUMNS, "audit_entry").where("tenant_id = ?", principal.tenant_id)
     if wanted.objects is not None:
         query.where(
             "(object_type, object_id) IN (SELECT * FROM unnest(?::text[], ?::bigint[]))",

@@ -63,6 +63,15 @@ class Job:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class JobGivenUp:
+    """A job has failed too often."""
+
+    job_id: int
+    kind: JobKind
+    subject_id: int | None
+
+
 #: Does one chunk in the transaction given, changes the job's counts and progress, and returns whether it is finished.
 Chunk = Callable[[UnitOfWork, Job], Awaitable[bool]]
 
@@ -246,12 +255,14 @@ def _told(error: Exception) -> str:
 
 async def _note_failure(principal: Principal, job_id: int, now: datetime, error: Exception) -> None:
     async def note(work: UnitOfWork) -> None:
+        await share_rules(work)
         job = await lock_job(work, job_id)
         if job is None or job.status in TERMINAL:
             return
         job.attempt_count += 1
         if job.attempt_count >= MAX_ATTEMPTS:
             job.status = JobStatus.FAILED.value
+            work.record(JobGivenUp(job_id, JobKind(job.kind), job.subject_id))
         outcome = job.status if job.status == JobStatus.FAILED else "RETRIED"
         work.count(metrics.JOBS.labels(job.kind, outcome).inc)
         # Nobody takes the job up again before the lease ends: that is the pause.

@@ -5,6 +5,7 @@ A `Session` is one transaction on one connection. Queries read in a `ReadScope`;
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
@@ -12,7 +13,9 @@ from typing import Any, Protocol, TypeVar
 
 import asyncpg
 from tortoise import Tortoise
+from tortoise.connection import get_connections
 from tortoise.context import TortoiseContext
+from tortoise.exceptions import DBConnectionError
 from tortoise.transactions import in_transaction
 
 from domain.foundation import metrics
@@ -21,6 +24,18 @@ from domain.foundation.orm import orm_config
 Row = TypeVar("Row")
 
 log = logging.getLogger(__name__)
+
+#: How asyncpg, Tortoise and the system say that the server is away.
+_AWAY = (
+    ConnectionError,
+    socket.gaierror,
+    DBConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
 
 
 class Statements(Protocol):
@@ -191,6 +206,20 @@ def _terminate(connection: Any) -> None:
         connection.terminate()
 
 
+def is_connection_lost(error: BaseException) -> bool:
+    """Tell whether the connection to PostgreSQL has gone, or could not be had.
+
+    asyncpg says so by several classes. InterfaceError and InternalClientError also stand for misuse, so their texts
+    have to tell; the latter is what a statement gets between the server's last words and the end of the socket
+    ("cannot switch to state").
+    """
+    if isinstance(error, asyncpg.InterfaceError):
+        return "clos" in str(error) or "released back" in str(error)
+    if isinstance(error, asyncpg.InternalClientError):
+        return "state" in str(error)
+    return isinstance(error, _AWAY)
+
+
 class UnsafeRole(RuntimeError):
     """The database role owns tables or may bypass row level security, so it would see every tenant."""
 
@@ -238,13 +267,40 @@ async def refuse_unsafe_role() -> None:
 
 
 @asynccontextmanager
+async def _transaction() -> AsyncIterator[Any]:
+    """Open a transaction, and leave nothing behind when that fails.
+
+    Where BEGIN fails or is cancelled, Tortoise keeps the connection, and lets what the task does later run on it:
+    something that runs for long would never recover.
+    """
+    opened: Any = in_transaction()
+    try:
+        transaction = await opened.__aenter__()
+    except BaseException:
+        token = getattr(opened, "token", None)
+        if token is not None:
+            get_connections().reset(token)
+            with suppress(asyncpg.InterfaceError):
+                opened.client._connection.terminate()
+            await opened.client._parent._pool.release(opened.client._connection)
+        raise
+    try:
+        yield transaction
+    except BaseException as error:
+        await opened.__aexit__(type(error), error, error.__traceback__)
+        raise
+    else:
+        await opened.__aexit__(None, None, None)
+
+
+@asynccontextmanager
 async def writing(tenant_id: int) -> AsyncIterator[Session]:
     """Open a transaction of one tenant; Tortoise's models used inside belong to it.
 
     Plans are kept: to plan the long statements of rule work anew takes several times as long as to run them for a few
     people. Whoever writes for many calls `plan_each_time`.
     """
-    async with in_transaction() as transaction:
+    async with _transaction() as transaction:
         session = Session(transaction._connection)
         await session.connection.execute(
             f"SET LOCAL app.tenant = '{int(tenant_id)}'; SET LOCAL plan_cache_mode = force_generic_plan"
@@ -261,5 +317,5 @@ async def across_tenants(sql: str, *args: Any) -> list["asyncpg.Record"]:
 
 async def refresh_statistics() -> None:
     """Tell the planner how the tables look now: bulk work needs it before autovacuum comes round."""
-    async with in_transaction() as transaction:
+    async with _transaction() as transaction:
         await transaction._connection.execute("SET LOCAL statement_timeout = 0; SELECT refresh_statistics()")

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -26,6 +26,7 @@ from domain.foundation.change_feed import (
     sequence,
 )
 from domain.foundation.database import ReadScope
+from domain.foundation.once import Once
 from domain.foundation.shared_reads import SharedReads
 
 Result = TypeVar("Result")
@@ -57,20 +58,15 @@ class Moment:
     def __init__(self, tenant_id: int, head: int) -> None:
         self.head = head
         self.reads = SharedReads(tenant_id)
-        self._results: dict[Hashable, asyncio.Future[Any]] = {}
+        self._results: dict[Hashable, Once[Any]] = {}
 
-    async def once(self, key: Hashable, work: Callable[[], Awaitable[Result]]) -> Result:
+    async def once(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         """Return what `work` gives for the key; it is done once, and again only after a failure."""
-        result = self._results.get(key)
-        if result is None:
-            result = self._results[key] = asyncio.ensure_future(work())
-            result.add_done_callback(lambda done: self._forget_failure(key, done))
-        value: Result = await asyncio.shield(result)
-        return value
-
-    def _forget_failure(self, key: Hashable, done: "asyncio.Future[Any]") -> None:
-        if done.cancelled() or done.exception() is not None:
-            self._results.pop(key, None)
+        once = self._results.get(key)
+        if once is None or once.has_failed:
+            once = self._results[key] = Once(work())
+        result: Result = once.result() if once.is_done else await once.wait()
+        return result
 
 
 class FeedReader:
@@ -86,6 +82,7 @@ class FeedReader:
         self._bell = asyncio.Event()
         self._turn = asyncio.Event()
         self._ready = asyncio.Event()
+        self._is_closed = False
         self._task = asyncio.get_running_loop().create_task(self._run())
         self.follower_count = 0
 
@@ -95,6 +92,9 @@ class FeedReader:
 
     async def close(self) -> None:
         """Stop reading."""
+        # Cancelling is not enough: `wait_for` swallows it when there is news at the same moment.
+        self._is_closed = True
+        self._bell.set()
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
@@ -109,7 +109,7 @@ class FeedReader:
 
     async def _run(self) -> None:
         failures = 0
-        while True:
+        while not self._is_closed:
             try:
                 await self._advance()
             except Exception as error:

@@ -111,32 +111,38 @@ async def follow(
         opening = await view.opening(reads)
     finally:
         await reads.close()
+    # Of every batch of the stream, for thousands of streams: worked out once.
+    key = view.key
     async with readers.follow(tenant_id) as reader:
-        checked, sent_at = position, float("-inf")
+        # What a reset names is what the client has: it is not told of every position that is passed.
+        told = checked = position
+        sent_at = float("-inf")
         if opening:
             yield LiveBatch(position, reader.moment.reads, opening)
             sent_at = time.monotonic()
         while True:
             turn, moment = reader.turn(), reader.moment
             if await reader.has_scope_changed(moment, principal, position):
-                yield LiveBatch(position, moment.reads, reset=ResetReason.SCOPE_CHANGED)
+                yield LiveBatch(told, moment.reads, reset=ResetReason.SCOPE_CHANGED)
                 return
             if moment.head - max(position, checked) > FURTHEST_BEHIND:
-                reset = await _find_lag(reader, moment, view, position, now)
+                reset = await _find_lag(reader, moment, view, key, position, now)
                 if reset is not None:
-                    yield LiveBatch(position, moment.reads, reset=reset)
+                    yield LiveBatch(told, moment.reads, reset=reset)
                     return
                 checked = moment.head
             is_news = moment.head > position
             if is_news:
-                batch = await _batch(reader, moment, view, position, now)
+                batch = await _batch(reader, moment, view, key, position, now)
                 is_news, position = bool(batch.changes), batch.position
             silence = time.monotonic() - sent_at
             if is_news or silence >= SILENCE:
                 if not is_news:
-                    batch = await _empty(moment, view, position)
+                    batch = await _empty(moment, key, position)
                 yield batch
-                if silence < MERGED:
+                told = position
+                # The reader keeps the pace of whoever is up to date, give or take a little; this is for the others.
+                if silence < MERGED / 2:
                     await asyncio.sleep(MERGED - silence)
                 sent_at = time.monotonic()
             if reader.moment.head <= position:
@@ -144,7 +150,12 @@ async def follow(
 
 
 async def _batch(
-    reader: FeedReader, moment: Moment, view: View[State, Row], after: int, clock: Callable[[], datetime]
+    reader: FeedReader,
+    moment: Moment,
+    view: View[State, Row],
+    key: Hashable,
+    after: int,
+    clock: Callable[[], datetime],
 ) -> LiveBatch[Row]:
     async def work() -> LiveBatch[Row]:
         seen: list[Seen[Row]] = []
@@ -163,14 +174,14 @@ async def _batch(
                 position = page.until
         return LiveBatch(position, moment.reads, seen)
 
-    return await moment.once(("batch", view.key, after), work)
+    return await moment.once(("batch", key, after), work)
 
 
-async def _empty(moment: Moment, view: View[State, Row], position: int) -> LiveBatch[Row]:
+async def _empty(moment: Moment, key: Hashable, position: int) -> LiveBatch[Row]:
     async def work() -> LiveBatch[Row]:
         return LiveBatch(position, moment.reads)
 
-    return await moment.once(("empty", view.key, position), work)
+    return await moment.once(("empty", key, position), work)
 
 
 async def _states(moment: Moment, view: View[State, Row], changes: Sequence[Change]) -> Mapping[int, State]:
@@ -184,7 +195,12 @@ async def _states(moment: Moment, view: View[State, Row], changes: Sequence[Chan
 
 
 async def _find_lag(
-    reader: FeedReader, moment: Moment, view: View[State, Row], after: int, clock: Callable[[], datetime]
+    reader: FeedReader,
+    moment: Moment,
+    view: View[State, Row],
+    key: Hashable,
+    after: int,
+    clock: Callable[[], datetime],
 ) -> ResetReason | None:
     """Return why a stream so far behind has to start over, if it has: what does not match only costs reading."""
 
@@ -203,4 +219,4 @@ async def _find_lag(
                 position = page.until
         return None
 
-    return await moment.once(("lag", view.key, after), work)
+    return await moment.once(("lag", key, after), work)

@@ -60,6 +60,19 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[list[str], NoDecode] = Field(
         default=[], description="Origins of web pages that may call, separated by commas or as JSON."
     )
+    keep_changes_days: int = Field(
+        default=7, ge=1, description="Days after which a stream that was away has to start over."
+    )
+    keep_read_notifications_days: int = Field(default=0, ge=0, description="Days since they were read; 0 for ever.")
+    keep_emails_days: int = Field(
+        default=0,
+        ge=0,
+        description="Days for which the ledger of reminders tells what became of each email; 0 for ever.",
+    )
+    keep_audit_entries_days: int = Field(default=0, ge=0, description="0 for ever.")
+    keep_finished_jobs_days: int = Field(
+        default=0, ge=0, description="Days since they succeeded or were cancelled; 0 for ever."
+    )
     is_ide_enabled: bool = True
     is_introspection_enabled: bool = True
 

@@ -174,6 +174,20 @@ async def load_cycles_of_tasks(
     return [pages[key] for key in keys]
 
 
+async def load_all_cycles_by_task(reads: Statements, principal: Principal, ids: Sequence[int]) -> list[list[CycleRow]]:
+    """Return every cycle of each task from the first on; the tasks have to be visible."""
+    cycles: dict[int, list[CycleRow]] = {task_id: [] for task_id in ids}
+    for row in await reads.rows(
+        CycleRow,
+        "SELECT c.id, c.task_id, c.number, c.opened_on, c.due_on, c.completed_at FROM task_cycle c"
+        " WHERE c.tenant_id = $1 AND c.task_id = ANY ($2::bigint[]) ORDER BY c.task_id, c.number",
+        principal.tenant_id,
+        list(ids),
+    ):
+        cycles[row.task_id].append(row)
+    return [cycles[task_id] for task_id in ids]
+
+
 async def load_required_courses_by_task(
     reads: Statements, principal: Principal, ids: Sequence[int]
 ) -> list[list[RequiredCourseRow]]:

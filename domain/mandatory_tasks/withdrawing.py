@@ -35,6 +35,13 @@ async def withdraw_mandatory_task(work: UnitOfWork, *, task_id: int, keeps_enrol
     if keeps_enrollment:
         # Before the other reason ends, so that access is never interrupted.
         await grant(work, [Grant(task.learner_id, task.target_id, work.principal.source)], writes_facts=True)
+    await end_reason_of_task(work, task_id)
+    await tell_learners(work, NotificationKind.TASK_WITHDRAWN, [task_id])
+    return task_id
+
+
+async def end_reason_of_task(work: UnitOfWork, task_id: int) -> None:
+    """End what a task, which binds nobody any more, was a reason for."""
     await end_reasons(
         work,
         Selection(_REASON_OF_TASK, (work.tenant_id, task_id)),
@@ -42,8 +49,6 @@ async def withdraw_mandatory_task(work: UnitOfWork, *, task_id: int, keeps_enrol
         is_by_rule=False,
         task_id=task_id,
     )
-    await tell_learners(work, NotificationKind.TASK_WITHDRAWN, [task_id])
-    return task_id
 
 
 async def take_back(work: UnitOfWork, task: TaskRow) -> None:

@@ -15,7 +15,8 @@ MAX_IDS = 100
 #: Of the notifications up to one, so many are in the answer.
 LISTED = 100
 
-_COLUMNS = "id, category, kind, title, task_id, content_id, read_at, created_at, version"
+#: Columns of a `NotificationRow`.
+COLUMNS = "id, category, kind, title, task_id, content_id, read_at, created_at, version"
 _NEWEST_FIRST = Order((SortKey("id", "id"),), is_descending=True)
 
 
@@ -36,7 +37,7 @@ class NotificationRow:
 
 def _own(principal: Principal) -> Query:
     # A service account has none: no person has this ID.
-    return Query(_COLUMNS, "notification").where(
+    return Query(COLUMNS, "notification").where(
         "tenant_id = ? AND learner_id = ?", principal.tenant_id, principal.learner_id or 0
     )
 

@@ -9,6 +9,7 @@ from domain.foundation.database import Statements
 from domain.foundation.errors import Forbidden
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.notifications.models import NotificationCategory
+from domain.people.queries import lock_learners
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,15 @@ async def list_preferences(reads: Statements, principal: Principal) -> list[Pref
     """Return the viewer's preferences, one per category; empty for service accounts."""
     if principal.learner_id is None:
         return []
+    return await preferences_of(reads, principal.tenant_id, principal.learner_id)
+
+
+async def preferences_of(reads: Statements, tenant_id: int, learner_id: int) -> list[Preference]:
+    """Return a person's preferences, one per category; whether the viewer may see them has to be judged before."""
     records = await reads.fetch(
         "SELECT category, is_email_enabled FROM notification_preference WHERE tenant_id = $1 AND learner_id = $2",
-        principal.tenant_id,
-        principal.learner_id,
+        tenant_id,
+        learner_id,
     )
     chosen = {record["category"]: record["is_email_enabled"] for record in records}
     return [Preference(category, chosen.get(category.value, True)) for category in NotificationCategory]
@@ -38,6 +44,10 @@ async def set_preference(
     """Turn emails of a category on or off for the caller and return the category. Needs a person."""
     learner_id = work.principal.learner_id
     if learner_id is None:
+        raise Forbidden
+    [person] = await lock_learners(work, [learner_id])
+    if not person.is_active:
+        # Deactivated or erased since they signed in.
         raise Forbidden
     # Emails on their way are judged when they are sent, so they need not be touched here.
     changed = await work.sql.execute(
@@ -54,9 +64,6 @@ async def set_preference(
         is_email_enabled,
     )
     if changed:
-        name = await work.sql.value(
-            "SELECT name FROM learner WHERE tenant_id = $1 AND id = $2", work.tenant_id, learner_id
-        )
         change = FieldChange(f"isEmailEnabled.{category.value}", not is_email_enabled, is_email_enabled)
-        await audit(work, ObjectType.LEARNER, learner_id, name, [change])
+        await audit(work, ObjectType.LEARNER, learner_id, person.name, [change])
     return category

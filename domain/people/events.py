@@ -40,8 +40,22 @@ class LearnerTimeZoneChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class LearnerListedOtherwise:
+    """What lists of other things find a learner by has changed: name, email, department, groups or activity."""
+
+    learner_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class LearnerBecameActive:
     """A learner was created or reactivated: every rule is new to them."""
+
+    learner_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerErased:
+    """The personal data of a learner was erased, and they are inactive for good; they may have been before."""
 
     learner_id: int
 

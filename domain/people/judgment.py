@@ -12,6 +12,7 @@ from domain.foundation.access import Principal, Role
 from domain.foundation.errors import AlreadyExists, DomainError, Invalid, NotFound, NotPermitted, TooManyItems
 from domain.foundation.keys import Reference
 from domain.foundation.text import REF_VALUE_LENGTH, email_text, external_id_text, name_text, storable_text
+from domain.people.errors import LearnerIsErased
 from domain.people.learner_changes import LONGEST_LIST, LearnerChanges, Unset
 from domain.people.learner_state import LearnerState
 from domain.people.models import PlaceKind
@@ -71,6 +72,8 @@ def judge(
 
     `path` is where the changes stand in the input, `subject_path` where the person does.
     """
+    if before.is_erased:
+        return [LearnerIsErased(path=subject_path)]
     judgment = _Judgment(path)
     if principal.service_account_id is not None:
         if before.role is not Role.LEARNER:

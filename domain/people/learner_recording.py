@@ -14,6 +14,7 @@ from domain.people.events import (
     FactsChanged,
     LearnerBecameActive,
     LearnerBecameInactive,
+    LearnerListedOtherwise,
     LearnerTimeZoneChanged,
 )
 from domain.people.learner_state import LearnerState
@@ -28,12 +29,16 @@ _AUDITED_FIELDS = (
     ("isActive", "is_active"),
     ("timeZone", "time_zone"),
 )
+#: Fields whose values say nothing about who somebody is.
+_IMPERSONAL = ("role", "isActive")
 _AUDITED_PLACES = (
     (PlaceKind.DEPARTMENT, "department"),
     (PlaceKind.LEARNING_GROUP, "learningGroups"),
     (PlaceKind.CLIENT, "clients"),
     (PlaceKind.SUBLICENSE, "sublicenses"),
 )
+#: Places by which lists of other things are filtered.
+LISTED_PLACES = (PlaceKind.DEPARTMENT, PlaceKind.LEARNING_GROUP)
 _FACT_KINDS = {kind: FactKind(kind.value) for kind in PlaceKind}
 
 
@@ -72,6 +77,8 @@ async def record_writes(work: UnitOfWork, writes: Sequence[LearnerWrite]) -> Non
 def _record_event(work: UnitOfWork, write: LearnerWrite) -> None:
     """Tell what rules and tasks could care about: becoming active makes every rule new, becoming inactive ends all."""
     before, after = write.before, write.after
+    if before is not None and _listing(before) != _listing(after):
+        work.record(LearnerListedOtherwise(after.id))
     if before is not None and before.time_zone != after.time_zone:
         work.record(LearnerTimeZoneChanged(after.id))
     if before is None or before.is_active != after.is_active:
@@ -83,6 +90,11 @@ def _record_event(work: UnitOfWork, write: LearnerWrite) -> None:
     facts = changed_facts(before, after)
     if facts:
         work.record(FactsChanged(after.id, tuple(facts)))
+
+
+def _listing(state: LearnerState) -> tuple[Any, ...]:
+    """Return what lists of tasks and enrollments show of a person, or find them by."""
+    return state.name, state.email, state.is_active, *(state.belongs_to(kind) for kind in LISTED_PLACES)
 
 
 def changed_facts(before: LearnerState, after: LearnerState) -> list[Fact]:
@@ -139,6 +151,13 @@ def _audited_changes(write: LearnerWrite, names: dict[int, str]) -> list[FieldCh
                 changes.append(FieldChange(name, _named(kind, old_ids, names), _named(kind, new_ids, names)))
     changes += [FieldChange(f"refValues.{number}", old, new) for number, old, new in _changed_refs(before, after)]
     return changes
+
+
+def audited_field_names(learner: LearnerState) -> list[str]:
+    """Return the personal fields in which somebody has a value, as audit entries name them."""
+    names = [name for name, attribute in _AUDITED_FIELDS if name not in _IMPERSONAL and getattr(learner, attribute)]
+    names += [name for kind, name in _AUDITED_PLACES if learner.belongs_to(kind)]
+    return names + [f"refValues.{number}" for number in sorted(learner.refs)]
 
 
 def _named(kind: PlaceKind, ids: frozenset[int], names: dict[int, str]) -> Any:

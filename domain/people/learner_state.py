@@ -20,6 +20,7 @@ class LearnerState:
     name: str = ""
     role: Role = Role.LEARNER
     is_active: bool = True
+    is_erased: bool = False
     time_zone: str | None = None
     version: int = 0
     edited_version: int = 0
@@ -55,6 +56,7 @@ async def lock_states(work: UnitOfWork, ids: Collection[int]) -> dict[int, Learn
             name=learner.name,
             role=Role(learner.role),
             is_active=learner.is_active,
+            is_erased=learner.is_erased,
             time_zone=learner.time_zone,
             version=learner.version,
             edited_version=learner.edited_version,

@@ -17,6 +17,10 @@ class PlaceKind(StrEnum):
     SUBLICENSE = "S"
 
 
+#: What somebody is called whose personal data was erased.
+ERASED_NAME = "Erased learner"
+
+
 class Learner(Model):
     """Person with an account."""
 
@@ -36,6 +40,8 @@ class Learner(Model):
     version = fields.IntField(default=1)
     #: Version of the last edit by a mutation: what `expectedVersion` conflicts with.
     edited_version = fields.IntField(default=1)
+    #: When their personal data was erased: nothing brings them back.
+    erased_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "learner"

@@ -3,6 +3,7 @@
 People are read here by SQL because signing in is below everything that knows about people.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.foundation.access import Principal, Role, Scope
@@ -41,30 +42,46 @@ async def _find_learner(reads: ReadScope, condition: str, value: int | str, expi
     )
 
 
-async def find_service_account_by_key(key_hash: bytes, now: datetime) -> Principal | None:
-    """Return the service account whose key has this hash, and note that the key was used."""
+async def find_service_account_by_key(key_hash: bytes, now: datetime) -> tuple[Principal, ReadScope] | None:
+    """Return the service account whose key has this hash, with the reads in which it was looked up; note the use.
+
+    Whoever gets the reads closes them. They show the account with the scopes that it has in them: a stream that begins
+    with them misses no later change of these.
+    """
     found = await across_tenants("SELECT tenant_id, id FROM find_service_account($1)", key_hash)
     if not found:
         return None
     tenant_id, account_id = found[0]["tenant_id"], found[0]["id"]
     reads = ReadScope(tenant_id)
     try:
-        records = await reads.fetch(
-            "SELECT scopes, last_used_at FROM service_account WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL",
-            tenant_id,
-            account_id,
-        )
-    finally:
+        account = await _load_service_account(reads, account_id)
+        if account is not None and (account.last_used_at is None or account.last_used_at <= now - USE_NOTED_EVERY):
+            # Not with the snapshot open: whoever holds one connection while waiting for another may wait for ever.
+            await reads.close()
+            await _note_use(tenant_id, account_id, now)
+            account = await _load_service_account(reads, account_id)
+    except BaseException:
         await reads.close()
-    if not records:
+        raise
+    if account is None:
+        await reads.close()
         return None
-    last_used_at = records[0]["last_used_at"]
-    if last_used_at is None or last_used_at <= now - USE_NOTED_EVERY:
-        await _note_use(tenant_id, account_id, now)
-    return Principal(
-        tenant_id=tenant_id,
-        service_account_id=account_id,
-        scopes=frozenset(Scope(scope) for scope in records[0]["scopes"]),
+    scopes = frozenset(Scope(scope) for scope in account.scopes)
+    return Principal(tenant_id=tenant_id, service_account_id=account_id, scopes=scopes), reads
+
+
+@dataclass(frozen=True, slots=True)
+class _ServiceAccount:
+    scopes: list[str]
+    last_used_at: datetime | None
+
+
+async def _load_service_account(reads: ReadScope, account_id: int) -> _ServiceAccount | None:
+    return await reads.row(
+        _ServiceAccount,
+        "SELECT scopes, last_used_at FROM service_account WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL",
+        reads.tenant_id,
+        account_id,
     )
 
 

@@ -29,9 +29,11 @@ class FieldChange:
 
 
 def _as_json(field: str, value: Any) -> str | None:
+    # People are the only objects that entries keep by key: callers know them by ID.
     if field == "trainers" and value is not None:
-        # The only objects that entries keep by key: callers know them by ID.
         value = [encode(LEARNER, key) for key in value]
+    elif field == "owner" and isinstance(value, int):
+        value = encode(LEARNER, value)
     return None if value is None else json.dumps(value, ensure_ascii=False)
 
 

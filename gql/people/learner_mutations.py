@@ -14,6 +14,7 @@ from domain.people.operations import (
     bulk_upsert_learners,
     create_learner,
     deactivate_learner,
+    erase_learner,
     reactivate_learner,
     update_learner,
 )
@@ -106,6 +107,20 @@ class ReactivateLearnerPayload(RuleOutcomePayload):
     """Payload of reactivateLearner."""
 
     learner: Learner | None = strawberry.field(default=None, description="Learner after the change.")
+
+
+@strawberry.input(description="Input of eraseLearner.")
+class EraseLearnerInput(MutationInput):
+    """Input of eraseLearner."""
+
+    learner: LearnerKeyInput = strawberry.field(description="Learner to erase.")
+
+
+@strawberry.type(description="Payload of eraseLearner.")
+class EraseLearnerPayload(Payload):
+    """Payload of eraseLearner."""
+
+    learner: Learner | None = strawberry.field(default=None, description="Learner as left.")
 
 
 @strawberry.input(description="Input of bulkUpsertLearners.")
@@ -224,6 +239,16 @@ class LearnersMutation:
             "reactivateLearner", input, lambda work: reactivate_learner(work, key=key), int
         )
         return ReactivateLearnerPayload(learner=await Learner.load_changed(info, done.result), done=done)
+
+    @mutation(
+        "Erases the personal data of a learner for good; enrollments, tasks and the log stay, without a name. "
+        "Needs ADMIN."
+    )
+    async def erase_learner(self, info: Info, input: Annotated[EraseLearnerInput, INPUT]) -> EraseLearnerPayload | None:
+        """Erase a person."""
+        key = learner_key(input.learner)
+        done = await info.context.perform("eraseLearner", input, lambda work: erase_learner(work, key=key), int)
+        return EraseLearnerPayload(learner=await Learner.load_changed(info, done.result))
 
 
 def _new_learner(input: CreateLearnerInput) -> LearnerChanges:

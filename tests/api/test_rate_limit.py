@@ -332,3 +332,11 @@ async def test_the_number_of_accounts_is_no_way_around(api: Api, admin: Principa
     assert account_of(admin) == account_of(Principal(tenant_id=admin.tenant_id, learner_id=admin.learner_id))
     other = await factories.create_person(admin.tenant_id)
     assert account_of(admin) != account_of(other)
+
+
+async def test_thousands_of_streams_may_pay_at_once(redis_url: str) -> None:
+    """They take turns, so the client does not run out of connections, and nobody takes Redis for gone."""
+    limiter = CostLimiter(redis_url, limit=100_000)
+    await asyncio.gather(*(limiter.owe(f"1:{number % 100}:", 1) for number in range(2_000)))
+    assert limiter.is_shared
+    await limiter.close()

@@ -1,11 +1,12 @@
-"""A snapshot whose connection ends in the middle: whoever reads is told, and closing it fails nobody."""
+"""Connections that end: whoever reads or writes on them is told once, and what goes on for long recovers."""
 
 import asyncio
+from typing import Any
 
 import asyncpg
 import pytest
 
-from domain.foundation.database import ReadScope
+from domain.foundation.database import ReadScope, database, writing
 from domain.foundation.errors import Unavailable
 from domain.tenants.models import Tenant
 from gql.failures import as_request_failure
@@ -29,6 +30,8 @@ async def test_a_snapshot_that_was_lost_can_be_closed(tenant: Tenant, superuser:
         await reads.value("SELECT 1")
     assert isinstance(as_request_failure(raised.value), Unavailable)
     await reads.close()
+    # The others of the pool hear of their end only when the loop gets to it.
+    await asyncio.sleep(0.1)
     assert await reads.value("SELECT 2") == 2
     await reads.close()
 
@@ -50,3 +53,23 @@ def test_a_connection_that_is_ending_is_away() -> None:
     ending = asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
     assert isinstance(as_request_failure(ending), Unavailable)
     assert as_request_failure(asyncpg.InternalClientError("no such thing")) is None
+
+
+async def test_a_transaction_that_does_not_begin_leaves_nothing_behind(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for the task, whose next transaction has another connection, and not in the pool."""
+
+    async def start(_: Any) -> None:
+        raise asyncpg.ConnectionDoesNotExistError
+
+    pool = database()._pool
+    for _ in range(2 * pool.get_max_size()):
+        with monkeypatch.context() as broken:
+            broken.setattr("asyncpg.transaction.Transaction.start", start)
+            with pytest.raises(asyncpg.ConnectionDoesNotExistError):
+                async with writing(tenant.id):
+                    pass
+        async with asyncio.timeout(5), writing(tenant.id) as sql:
+            assert await sql.value("SELECT name FROM tenant WHERE id = $1", tenant.id) == "Acme"
+    assert pool.get_size() - pool.get_idle_size() == 0

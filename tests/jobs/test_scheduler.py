@@ -1,4 +1,4 @@
-"""Handing out jobs, sequencing the feed and deleting what is old: prompt with Redis, a little later without."""
+"""Handing out jobs and sequencing the feed: prompt with Redis, a little later without."""
 
 import asyncio
 import time
@@ -20,7 +20,6 @@ from domain.tenants.models import Tenant
 from jobs import dispatcher as dispatching
 from jobs.broker import NAMESPACE, UnknownBroker, create_broker
 from jobs.dispatcher import Dispatcher
-from jobs.retention import CHANGES_KEPT_FOR, delete_what_is_old
 from jobs.rule_work import QUEUE
 from jobs.scheduler import Bell, repeat
 from tests.jobs.conftest import SCHEDULER, Processes
@@ -155,25 +154,6 @@ async def test_a_round_that_hangs_is_given_up() -> None:
     task.cancel()
     await asyncio.wait({task})
     assert rounds == 2
-
-
-async def test_keys_are_kept_a_day_and_changes_a_week(admin: Principal, now: datetime, superuser: Connection) -> None:
-    """What is older is deleted, what is younger stays; changes that have no position yet stay too."""
-    for number, age in enumerate([timedelta(hours=25), timedelta(hours=23)]):
-        await superuser.execute(
-            "INSERT INTO idempotency_key (tenant_id, account, operation, key, input_hash, created_at)"
-            " VALUES ($1, 'learner:1', 'createLearner', $2, '', $3)",
-            admin.tenant_id, str(number), now - age,
-        )  # fmt: skip
-    for position, age in enumerate([CHANGES_KEPT_FOR + timedelta(seconds=1), CHANGES_KEPT_FOR], start=1):
-        await superuser.execute(
-            "INSERT INTO change (tenant_id, position, object_type, object_id, version, at)"
-            " VALUES ($1, $2, 'LEARNER', 1, 1, $3)",
-            admin.tenant_id, position, now - age,
-        )  # fmt: skip
-    await delete_what_is_old(now)
-    assert await superuser.fetchval("SELECT array_agg(key) FROM idempotency_key") == ["1"]
-    assert await superuser.fetchval("SELECT array_agg(position) FROM change") == [2]
 
 
 def test_broker_of_an_unknown_kind_is_refused() -> None:

@@ -88,6 +88,7 @@ DELETED = {
     "deleteEmailTemplate": "template",
     "deleteLearningGroup": "group",
     "deleteSublicense": "sublicense",
+    "eraseLearner": "learner",
     "revokeServiceAccount": "tool",
     "withdrawMandatoryTask": "task",
 }

@@ -127,6 +127,7 @@ MATRIX: dict[str, Rights] = {
     "bulkUpsertLearners": PEOPLE,
     "deactivateLearner": PEOPLE,
     "reactivateLearner": PEOPLE,
+    "eraseLearner": ADMINS,
     "createDepartment": PEOPLE,
     "updateDepartment": PEOPLE,
     "deleteDepartment": PEOPLE,

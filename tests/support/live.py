@@ -10,10 +10,13 @@ from typing import Any
 import orjson
 import uvicorn
 import websockets
+from starlette.routing import Route
 from websockets.asyncio.client import ClientConnection
 
 from domain.foundation.access import Principal
 from domain.foundation.settings import Settings
+from gql.http import GraphQLEndpoint
+from ops.http_transport import PatientHttpProtocol
 from ops.websocket_transport import PatientWebSocketProtocol
 from tests.support.api import Api
 
@@ -129,9 +132,13 @@ class Socket:
 class LiveServer:
     """The application behind a real server."""
 
-    def __init__(self, api: Api, port: int) -> None:
+    def __init__(self, api: Api, server: uvicorn.Server, endpoint: GraphQLEndpoint) -> None:
         self._api = api
-        self.port = port
+        self.port: int = server.servers[0].sockets[0].getsockname()[1]
+        #: What answers, and how it is served; tests shorten what takes long.
+        self.endpoint = endpoint
+        self.config = server.config
+        self.server = server
         self._sockets: list[Socket] = []
 
     @property
@@ -172,14 +179,25 @@ async def serving(api: Api, settings: Settings) -> AsyncIterator[LiveServer]:
 
     app = create_app(settings, clock=clock)
     config = uvicorn.Config(
-        app, port=0, lifespan="off", log_config=None, ws=PatientWebSocketProtocol, timeout_graceful_shutdown=3
+        app,
+        port=0,
+        lifespan="off",
+        log_config=None,
+        http=PatientHttpProtocol,
+        ws=PatientWebSocketProtocol,
+        # As operators run it.
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=3,
     )
     server = uvicorn.Server(config)
     app.state.feeds.start()
     task = asyncio.get_running_loop().create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.005)
-    live = LiveServer(api, server.servers[0].sockets[0].getsockname()[1])
+    endpoint: Any = next(
+        route.endpoint for route in app.routes if isinstance(route, Route) and route.path == "/graphql"
+    )
+    live = LiveServer(api, server, endpoint)
     try:
         yield live
     finally:

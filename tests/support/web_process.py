@@ -38,9 +38,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def web_process(directory: Path, environment: dict[str, str]) -> Iterator[WebProcess]:
+def web_process(directory: Path, environment: dict[str, str], *, port: int | None = None) -> Iterator[WebProcess]:
     """Run a web server until the end, with these settings and no others."""
-    port, log = free_port(), directory / f"web-{os.urandom(4).hex()}.log"
+    port, log = port or free_port(), directory / f"web-{os.urandom(4).hex()}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*MANDATE, "web", "--port", str(port)],

@@ -2,6 +2,7 @@
 
 from domain.people.operations.activation import deactivate_learner, reactivate_learner
 from domain.people.operations.bulk_upsert import LearnerRowResult, bulk_upsert_learners, upsert_learners
+from domain.people.operations.erasing import erase_learner
 from domain.people.operations.imported_places import ensure_places
 from domain.people.operations.learners import create_learner, update_learner
 from domain.people.operations.memberships import add_members, remove_members
@@ -17,6 +18,7 @@ __all__ = [
     "deactivate_learner",
     "delete_place",
     "ensure_places",
+    "erase_learner",
     "reactivate_learner",
     "remove_members",
     "update_learner",

@@ -6,7 +6,7 @@ from domain.foundation.access import Role, Scope
 from domain.foundation.errors import NotPermitted
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.admins import AdminWatch
-from domain.people.errors import LastAdmin
+from domain.people.errors import LastAdmin, LearnerIsErased
 from domain.people.learner_recording import LearnerWrite
 from domain.people.learner_state import lock_states
 from domain.people.learner_writing import write_learners
@@ -29,6 +29,8 @@ async def _set_active(work: UnitOfWork, key: LearnerKey, *, is_active: bool) -> 
     before = (await lock_states(work, [learner_id]))[learner_id]
     if work.principal.service_account_id is not None and before.role is not Role.LEARNER:
         raise NotPermitted("Service accounts change only people whose role is LEARNER.", path=["learner"])
+    if is_active and before.is_erased:
+        raise LearnerIsErased(path=["learner"])
     after = replace(before, is_active=is_active)
     if not await AdminWatch(work).allows(before, after):
         raise LastAdmin(path=["learner"])

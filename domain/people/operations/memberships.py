@@ -8,6 +8,7 @@ from domain.foundation.errors import Invalid, NotPermitted, ProblemList, TooMany
 from domain.foundation.keys import Reference
 from domain.foundation.locks import share_rules
 from domain.foundation.unit_of_work import UnitOfWork
+from domain.people.errors import LearnerIsErased
 from domain.people.learner_recording import LearnerWrite
 from domain.people.learner_state import LearnerState, lock_states
 from domain.people.learner_writing import write_learners
@@ -51,6 +52,8 @@ async def _change_members(
     states = await lock_states(work, ids)
     if work.principal.service_account_id is not None:
         _refuse_other_roles([states[learner_id] for learner_id in ids])
+    if belongs:
+        _refuse_erased([states[learner_id] for learner_id in ids])
     writes = []
     for before in states.values():
         present = before.belongs_to(kind)
@@ -60,6 +63,14 @@ async def _change_members(
         writes.append(LearnerWrite(before, after))
     await write_learners(work, writes)
     return ids
+
+
+def _refuse_erased(learners: Sequence[LearnerState]) -> None:
+    problems = ProblemList()
+    for index, learner in enumerate(learners):
+        if learner.is_erased:
+            problems.add(LearnerIsErased(path=["learners", index]))
+    problems.raise_if_any()
 
 
 def _refuse_other_roles(learners: Sequence[LearnerState]) -> None:

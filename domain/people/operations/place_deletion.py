@@ -8,7 +8,8 @@ from domain.foundation.errors import InUse
 from domain.foundation.keys import Reference
 from domain.foundation.locks import share_rules
 from domain.foundation.unit_of_work import UnitOfWork
-from domain.people.events import Fact, FactKind, FactsChanged
+from domain.people.events import Fact, FactKind, FactsChanged, LearnerListedOtherwise
+from domain.people.learner_recording import LISTED_PLACES
 from domain.people.models import PlaceKind
 from domain.people.place_access import lock_places_to_delete, require_place_rights
 from domain.people.place_recording import OBJECT_TYPES, record_owner_change
@@ -16,6 +17,7 @@ from domain.people.queries.locks import lock_learners
 
 #: People whom one statement takes out of a place, so that it stays within the time that a statement has.
 _CHUNK = 10_000
+_LISTED = frozenset(FactKind(kind.value) for kind in LISTED_PLACES)
 
 
 async def delete_place(work: UnitOfWork, *, kind: PlaceKind, place: Reference) -> int:
@@ -80,6 +82,8 @@ async def _remove_from_places(work: UnitOfWork, place_ids: Sequence[int], learne
         facts.setdefault(record["learner_id"], []).append(Fact(FactKind(record["kind"]), record["place_id"]))
     for learner_id, gone in facts.items():
         work.record(FactsChanged(learner_id, tuple(gone)))
+        if any(fact.kind in _LISTED for fact in gone):
+            work.record(LearnerListedOtherwise(learner_id))
 
 
 async def _record_people(work: UnitOfWork, place_ids: Sequence[int], learner_ids: Sequence[int]) -> None:

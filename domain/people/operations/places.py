@@ -132,23 +132,23 @@ async def _insert(work: UnitOfWork, kind: PlaceKind, place: _Place) -> int:
 
 
 async def _changes(work: UnitOfWork, before: _Place, after: _Place) -> list[FieldChange]:
-    """Return what an audit entry says: people and places by their names at the time."""
+    """Return what an audit entry says: places by their names at the time, people by number."""
     changes = changed_fields(
         {"externalId": before.external_id, "name": before.name or None},
         {"externalId": after.external_id, "name": after.name},
     )
     if before.owner_id != after.owner_id:
-        names = await _names(work, "learner", before.owner_id, after.owner_id)
-        changes.append(FieldChange("owner", names.get(before.owner_id), names.get(after.owner_id)))
+        # A name would have to be erased here one day.
+        changes.append(FieldChange("owner", before.owner_id, after.owner_id))
     if before.client_id != after.client_id:
-        names = await _names(work, "place", before.client_id, after.client_id)
+        names = await _client_names(work, before.client_id, after.client_id)
         changes.append(FieldChange("client", names.get(before.client_id), names.get(after.client_id)))
     return changes
 
 
-async def _names(work: UnitOfWork, table: str, *ids: int | None) -> dict[int | None, str]:
+async def _client_names(work: UnitOfWork, *ids: int | None) -> dict[int | None, str]:
     records = await work.sql.fetch(
-        f"SELECT id, name FROM {table} WHERE tenant_id = $1 AND id = ANY ($2::bigint[])",
+        "SELECT id, name FROM place WHERE tenant_id = $1 AND id = ANY ($2::bigint[])",
         work.tenant_id,
         [object_id for object_id in ids if object_id is not None],
     )

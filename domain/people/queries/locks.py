@@ -20,6 +20,8 @@ class LockedLearner:
     name: str
     role: str
     is_active: bool
+    #: Whether their personal data was erased.
+    is_erased: bool
     #: Their own time zone; None for the tenant's.
     time_zone: str | None
     version: int
@@ -39,7 +41,8 @@ async def lock_learners(work: UnitOfWork, ids: Collection[int]) -> list[LockedLe
     locked = await work.sql.rows(
         LockedLearner,
         """
-        SELECT id, external_id, email, name, role, is_active, time_zone, version, edited_version FROM learner
+        SELECT id, external_id, email, name, role, is_active, erased_at IS NOT NULL AS is_erased, time_zone, version,
+               edited_version FROM learner
          WHERE tenant_id = $1 AND id = ANY ($2::bigint[]) ORDER BY id FOR NO KEY UPDATE
         """,
         work.tenant_id,
@@ -47,6 +50,13 @@ async def lock_learners(work: UnitOfWork, ids: Collection[int]) -> list[LockedLe
     )
     work.locked_learner_ids.update(learner.id for learner in locked)
     return locked
+
+
+async def lock_learner_alone(work: UnitOfWork, learner_id: int) -> None:
+    """Lock a person against being referred to as well: whoever has made them an owner or trainer has ended before."""
+    await share_rules(work)
+    await work.sql.fetch("SELECT FROM learner WHERE tenant_id = $1 AND id = $2 FOR UPDATE", work.tenant_id, learner_id)
+    work.locked_learner_ids.add(learner_id)
 
 
 async def lock_learners_left(work: UnitOfWork, ids: Collection[int]) -> None:

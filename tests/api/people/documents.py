@@ -27,6 +27,7 @@ BULK = mutation(
     "bulkUpsertLearners",
     f"results {{ externalId outcome learner {{ id name version }} {ERRORS} }} reevaluation {{ status totalCount }}",
 )
+ERASE = mutation("eraseLearner", f"learner {{ {LEARNER} }}")
 ADD = mutation("addMembers", f"learners {{ {LEARNER} }}")
 REMOVE = mutation("removeMembers", f"learners {{ {LEARNER} }}")
 ONE = f"query($by: LearnerKeyInput!) {{ learner(by: $by) {{ {LEARNER} }} }}"

@@ -10,6 +10,7 @@ from domain.people.events import (
     FactsChanged,
     LearnerBecameActive,
     LearnerBecameInactive,
+    LearnerListedOtherwise,
     LearnerTimeZoneChanged,
 )
 from domain.people.learner_changes import LearnerChanges, RefChange
@@ -63,7 +64,8 @@ async def test_changed_facts_are_told_with_what_came_and_what_went(change: Chang
         ref_values=[RefChange(1, "Doctor"), RefChange(2, None), RefChange(3, "same"), RefChange(4, " x ")],
     )
     done = await change(lambda work: update_learner(work, key=LearnerKey(id=learner.id), changes=changes))
-    [event] = done.events
+    [listed, event] = done.events
+    assert listed == LearnerListedOtherwise(learner.id)
     assert isinstance(event, FactsChanged)
     assert event.learner_id == learner.id
     assert set(event.facts) == {
@@ -99,7 +101,7 @@ async def test_a_name_is_no_fact(change: ChangeBy, tenant: Tenant, superuser: Co
     learner = await factories.create_learner(tenant.id, name="Before", email="before@acme.test")
     changes = LearnerChanges(name="After", email="After@acme.test", time_zone="Asia/Tokyo")
     done = await change(lambda work: update_learner(work, key=LearnerKey(email="BEFORE@acme.test"), changes=changes))
-    assert done.events == [LearnerTimeZoneChanged(learner.id)]
+    assert done.events == [LearnerListedOtherwise(learner.id), LearnerTimeZoneChanged(learner.id)]
     assert await told(superuser) == [("LEARNER", learner.id, 2)]
     [changed] = await audited(superuser, learner.id)
     assert changed == [
@@ -135,9 +137,12 @@ async def test_activity_and_role_are_changes_of_the_account(
     """Deactivating and reactivating is told to rules and streams; doing it again is no change."""
     learner = await factories.create_learner(tenant.id)
     key = LearnerKey(id=learner.id)
-    assert (await change(lambda work: deactivate_learner(work, key=key))).events == [LearnerBecameInactive(learner.id)]
+    listed = LearnerListedOtherwise(learner.id)
+    gone = await change(lambda work: deactivate_learner(work, key=key))
+    assert gone.events == [listed, LearnerBecameInactive(learner.id)]
     assert (await change(lambda work: deactivate_learner(work, key=key))).events == []
-    assert (await change(lambda work: reactivate_learner(work, key=key))).events == [LearnerBecameActive(learner.id)]
+    back = await change(lambda work: reactivate_learner(work, key=key))
+    assert back.events == [listed, LearnerBecameActive(learner.id)]
     await change(lambda work: update_learner(work, key=key, changes=LearnerChanges(role=Role.TRAINER)))
     assert await told(superuser) == [
         (kind, learner.id, version) for version in (2, 3, 4) for kind in ("LEARNER", "ACCOUNT")

@@ -1,0 +1,41 @@
+"""Errors of a request as a whole: nothing was executed, so there is no `data`, not even null."""
+
+from typing import Any
+
+from graphql import GraphQLError
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError
+from strawberry.types.execution import ExecutionResult
+
+from gql.failures import BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED
+from gql.limits import TOO_EXPENSIVE
+from gql.rate_limit import RATE_LIMITED
+from gql.variables import BAD_VARIABLES
+
+#: Codes that say that nothing was executed.
+REQUEST_ERRORS = frozenset({BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, BAD_VARIABLES, TOO_EXPENSIVE, RATE_LIMITED})
+
+#: What Strawberry raises for a text in which the operation asked for is not.
+NO_OPERATION = (MissingQueryError, CannotGetOperationTypeError)
+
+
+def result_body(result: ExecutionResult) -> dict[str, Any]:
+    """Return a result as it is sent."""
+    body: dict[str, Any] = {"data": result.data} if is_executed(result) else {}
+    if result.errors:
+        body["errors"] = [error.formatted for error in result.errors]
+    if result.extensions:
+        body["extensions"] = result.extensions
+    return body
+
+
+def is_executed(result: ExecutionResult) -> bool:
+    """Tell whether the operation ran, however it went."""
+    codes = ((error.extensions or {}).get("code") for error in result.errors or ())
+    return result.data is not None or REQUEST_ERRORS.isdisjoint(codes)
+
+
+def no_operation(error: Exception) -> GraphQLError:
+    """Return what a client is told for one of `NO_OPERATION`."""
+    reason = error.as_http_error_reason() if isinstance(error, CannotGetOperationTypeError) else str(error)
+    return GraphQLError(reason, extensions={"code": BAD_REQUEST})
