@@ -22,6 +22,7 @@ from bench import (
     reads,
     reevaluation,
     reminders,
+    request_cost,
     revoke,
 )
 from bench.database import Addresses, Connection, database_of_run
@@ -45,6 +46,7 @@ MEASURES: dict[str, Measure] = {
     "reminders": reminders.measure,
     "reads": reads.measure,
     "memory": memory.measure,
+    "request-cost": request_cost.measure,
     "live": live.measure,
 }
 

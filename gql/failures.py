@@ -81,7 +81,9 @@ def _publish_early(error: GraphQLError) -> GraphQLError:
     failure = as_request_failure(error.original_error)
     if failure is not None:
         return GraphQLError(failure.message, extensions={"code": failure.code})
-    if error.original_error is not None and not isinstance(error.original_error, GraphQLError):
+    # What a scalar says of a value in the document has a place there.
+    is_about_value = bool(error.nodes) and isinstance(error.original_error, ValueError)
+    if error.original_error is not None and not isinstance(error.original_error, GraphQLError) and not is_about_value:
         masked = unexpected(error.original_error)
         return GraphQLError(masked.pop("message"), extensions=masked)
     if isinstance(error, GraphQLSyntaxError):

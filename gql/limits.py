@@ -29,13 +29,15 @@ MAX_ALIASES = 30
 MAX_MUTATIONS = 5
 MAX_DIRECTIVES = 10
 MAX_NODES = 10_000
+#: What is beyond this is told as this: products of page sizes would not even fit into JSON.
+MOST_TOLD = 2**31 - 1
 
 
 def too_expensive(what: str, *, limit: int, actual: int | None = None, nodes: Any = None) -> GraphQLError:
     """Return the error of a document that exceeds a limit."""
     extensions: dict[str, Any] = {"code": TOO_EXPENSIVE, "limit": limit}
     if actual is not None:
-        extensions["actual"] = actual
+        extensions["actual"] = min(actual, MOST_TOLD)
     return GraphQLError(f"The document has too many {what}: at most {limit}.", nodes=nodes, extensions=extensions)
 
 

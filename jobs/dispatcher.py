@@ -3,15 +3,12 @@
 from datetime import datetime
 
 import dramatiq
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from domain.foundation.background import dispatch_jobs
 from domain.notifications.dispatching import dispatch_emails
 from jobs import emails
-from jobs.broker import NAMESPACE, SOCKET_TIMEOUT
 from jobs.metrics import DISPATCHED, QUEUE_LENGTH
+from jobs.queue_lengths import queue_lengths
 from jobs.rule_work import QUEUE, job_message
 
 #: Messages in a queue from which on nothing is added: without workers, rows are not sent again and again for ever.
@@ -23,14 +20,9 @@ MOST_WAITING_WITH_EMAILS = 100
 class Dispatcher:
     """Sends jobs and emails of all tenants to the workers; any number of processes may do so at once."""
 
-    def __init__(self, broker: dramatiq.Broker, redis_url: str) -> None:
+    def __init__(self, broker: dramatiq.Broker, queue_url: str) -> None:
         self._broker = broker
-        self._redis = Redis.from_url(
-            redis_url,
-            socket_timeout=SOCKET_TIMEOUT,
-            socket_connect_timeout=SOCKET_TIMEOUT,
-            retry=Retry(NoBackoff(), 1),
-        )
+        self._lengths = queue_lengths(broker, queue_url)
 
     async def dispatch(self, now: datetime) -> int:
         """Send what waits and return how many jobs that were; raises what the queue's server raises."""
@@ -50,7 +42,7 @@ class Dispatcher:
         return count
 
     async def _length(self, queue: str) -> int:
-        length = int(await self._redis.llen(f"{NAMESPACE}:{queue}"))
+        length = await self._lengths.of(queue)
         QUEUE_LENGTH.labels(queue).set(length)
         return length
 
@@ -62,5 +54,5 @@ class Dispatcher:
 
     async def close(self) -> None:
         """Disconnect."""
-        await self._redis.aclose()
+        await self._lengths.close()
         self._broker.close()

@@ -1,10 +1,29 @@
 """Keeping mails in a directory instead of sending them: for trying out, where no SMTP server is named."""
 
 import asyncio
+import contextlib
 import mailbox
 from pathlib import Path
+from typing import Any
 
 from domain.notifications.mails import HandOverFailed, Mail
+
+
+class _TidyMaildir(mailbox.Maildir):
+    """Leaves nothing behind of a mail that could not be written: on a full disk the library does not get that far."""
+
+    def _create_tmp(self) -> Any:
+        self._unfinished = file = super()._create_tmp()  # type: ignore[misc]
+        return file
+
+    def add(self, message: Any) -> str:
+        """Add a mail and return its key."""
+        try:
+            return super().add(message)
+        except OSError:
+            with contextlib.suppress(OSError, AttributeError):
+                Path(self._unfinished.name).unlink()
+            raise
 
 
 class MaildirTransport:
@@ -25,8 +44,9 @@ class MaildirTransport:
 
     def _add(self, mail: Mail) -> None:
         self._directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        maildir = _TidyMaildir(self._directory, create=True)
         # On disk, lines end as everywhere on the system.
-        mailbox.Maildir(self._directory, create=True).add(mail.content.replace(b"\r\n", b"\n"))
+        maildir.add(mail.content.replace(b"\r\n", b"\n"))
 
     async def close(self) -> None:
         """Nothing is kept open."""

@@ -29,6 +29,9 @@ POLL = 1.0
 #: Seconds between two looks for what is due by now.
 SWEEP = 3.0
 DAY = 86_400.0
+#: Seconds after which a round is given up, so that one that hangs is not the last one. Handing out takes a moment;
+#: what time brings may be a great deal, and goes on where it was.
+DISPATCH_LIMIT, ROUND_LIMIT, DELETION_LIMIT = 60.0, 600.0, 6 * 3_600.0
 #: Seconds between two looks at what waits.
 MEASURED_EVERY = 5.0
 #: News of so many seconds are taken together.
@@ -57,12 +60,20 @@ class Bell:
         self._rung.clear()
 
 
-async def repeat(name: str, action: Callable[[], Awaitable[object]], bell: Bell, *, seconds: float = POLL) -> None:
-    """Act for ever, when the bell rings and at the latest after some time. No failure ends it."""
+async def repeat(
+    name: str,
+    action: Callable[[], Awaitable[object]],
+    bell: Bell,
+    *,
+    seconds: float = POLL,
+    limit: float = ROUND_LIMIT,
+) -> None:
+    """Act for ever, when the bell rings and at the latest after some time. No failure ends it, and no round hangs."""
     failures = 0
     while True:
         try:
-            await action()
+            async with asyncio.timeout(limit):
+                await action()
         except Exception as error:
             # Told once, not every second of an outage.
             if not failures:
@@ -92,7 +103,8 @@ async def listen(redis_url: str, jobs: Bell, emails: Bell, feed: Bell) -> None:
 async def schedule(settings: Settings) -> None:
     """Do all of it until cancelled."""
     redis_url = settings.redis_url.get_secret_value()
-    dispatcher = Dispatcher(create_broker(redis_url), redis_url)
+    queue_url = settings.queue_url
+    dispatcher = Dispatcher(create_broker(queue_url), queue_url)
     jobs, emails, feed, never = Bell(), Bell(), Bell(), Bell()
     try:
         async with (
@@ -105,8 +117,14 @@ async def schedule(settings: Settings) -> None:
             asyncio.TaskGroup() as tasks,
         ):
             tasks.create_task(listen(redis_url, jobs, emails, feed))
-            tasks.create_task(repeat("dispatching jobs", lambda: dispatcher.dispatch(clock.now()), jobs))
-            tasks.create_task(repeat("dispatching emails", lambda: dispatcher.dispatch_emails(clock.now()), emails))
+            tasks.create_task(
+                repeat("dispatching jobs", lambda: dispatcher.dispatch(clock.now()), jobs, limit=DISPATCH_LIMIT)
+            )
+            tasks.create_task(
+                repeat(
+                    "dispatching emails", lambda: dispatcher.dispatch_emails(clock.now()), emails, limit=DISPATCH_LIMIT
+                )
+            )
             tasks.create_task(repeat("sequencing the change feed", sequence_all_tenants, feed))
             tasks.create_task(
                 repeat("ending access", lambda: end_access_that_is_over(clock.now()), Bell(), seconds=SWEEP)
@@ -120,7 +138,15 @@ async def schedule(settings: Settings) -> None:
             )
             tasks.create_task(repeat("giving seats", lambda: give_free_seats(clock.now()), Bell(), seconds=SWEEP))
             tasks.create_task(repeat("measuring", lambda: measure(clock.now()), Bell(), seconds=MEASURED_EVERY))
-            tasks.create_task(repeat("deleting", lambda: delete_what_is_old(clock.now(), settings), never, seconds=DAY))
+            tasks.create_task(
+                repeat(
+                    "deleting",
+                    lambda: delete_what_is_old(clock.now(), settings),
+                    never,
+                    seconds=DAY,
+                    limit=DELETION_LIMIT,
+                )
+            )
             log.info("scheduler is ready")
     finally:
         await dispatcher.close()

@@ -104,10 +104,10 @@ def run_worker(settings: Settings, *, threads: int = THREADS) -> None:
     signal.signal(signal.SIGINT, stop)
     # One connection for each job, one for whoever notes a failure meanwhile, and some for emails: theirs are short.
     connections = Connections(settings, pool_size=threads + 1 + emails.THREADS)
-    broker = create_broker(settings.redis_url.get_secret_value(), middleware=[AsyncIO(), connections])
+    broker = create_broker(settings.queue_url, middleware=[AsyncIO(), connections])
     declare_actors(broker, should_stop=connections.is_stopping.is_set)
     # A broker of its own, as a worker's threads take whatever its broker has. It uses the loop of the other one.
-    email_broker = create_broker(settings.redis_url.get_secret_value())
+    email_broker = create_broker(settings.queue_url)
     connections.emails.declare_actor(email_broker)
     worker = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=IDLE)
     email_worker = dramatiq.Worker(email_broker, worker_threads=emails.THREADS, worker_timeout=IDLE)

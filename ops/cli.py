@@ -20,7 +20,7 @@ from ops.connecting import (
     database_role,
     get_tenant_id,
     require_database,
-    require_redis,
+    require_queue,
 )
 from ops.failures import CommandFailed, explanation
 from ops.importing import Importer, ImportKind, ImportOptions, ImportReport
@@ -104,7 +104,7 @@ def worker(
     from jobs.worker import NotConnected, run_worker
 
     settings = command_settings(data)
-    require_redis(settings)
+    require_queue(settings)
     configure_logging(settings)
     asyncio.run(require_database(settings.database_url.get_secret_value()))
     serve_metrics(settings)
@@ -120,7 +120,7 @@ def scheduler(data: Data = DATA) -> None:
     from jobs.scheduler import run_scheduler
 
     settings = command_settings(data)
-    require_redis(settings)
+    require_queue(settings)
     configure_logging(settings)
     asyncio.run(require_database(settings.database_url.get_secret_value()))
     serve_metrics(settings)

@@ -35,10 +35,10 @@ def command_settings(data: Path) -> Settings:
     )
 
 
-def require_redis(settings: Settings) -> None:
+def require_queue(settings: Settings) -> None:
     """Raise CommandFailed without a queue."""
-    if not settings.redis_url.get_secret_value():
-        raise CommandFailed("REDIS_URL is missing: where the queue is.")
+    if not settings.queue_url:
+        raise CommandFailed("REDIS_URL is missing: where the queue is, unless BROKER_URL says it.")
 
 
 def database_role(settings: Settings) -> str:

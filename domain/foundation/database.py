@@ -4,6 +4,7 @@ A `Session` is one transaction on one connection. Queries read in a `ReadScope`;
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -22,6 +23,8 @@ from domain.foundation.orm import orm_config
 from domain.foundation.row_shapes import rows_of
 
 Row = TypeVar("Row")
+
+log = logging.getLogger(__name__)
 
 #: How asyncpg, Tortoise and the system say that the server is away.
 _AWAY = (
@@ -125,14 +128,17 @@ class ReadScope(Statements):
                 return
             try:
                 await session.connection.execute("COMMIT")
-            except BaseException as error:
-                with suppress(asyncpg.InterfaceError):
-                    session.connection.terminate()
-                # The statement that noticed a lost connection has failed; there is nothing else to lose.
-                if not is_connection_lost(error):
-                    raise
+            except Exception as error:
+                # The connection was lost, or a statement on it was given up. Whoever asked has been told; what was
+                # only read has nothing else to lose, and an answer that is ready must not fail by it.
+                log.warning("a snapshot could not be closed: %s", type(error).__name__)
+                _terminate(session.connection)
+            except BaseException:
+                _terminate(session.connection)
+                raise
             finally:
-                await acquired.__aexit__(None, None, None)
+                with suppress(asyncpg.InterfaceError):
+                    await acquired.__aexit__(None, None, None)
 
     async def _open(self) -> Session:
         if self._session is None:
@@ -144,7 +150,7 @@ class ReadScope(Statements):
                     f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL app.tenant = '{int(self.tenant_id)}'"
                 )
             except BaseException:
-                connection.terminate()
+                _terminate(connection)
                 await acquired.__aexit__(None, None, None)
                 raise
             self._session, self._acquired = Session(connection), acquired
@@ -195,15 +201,24 @@ class ReadScope(Statements):
         return records[0][0] if records else None
 
 
+def _terminate(connection: Any) -> None:
+    """End a connection at once, also one that the pool has taken back already because it was lost."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
+
+
 def is_connection_lost(error: BaseException) -> bool:
     """Tell whether the connection to PostgreSQL has gone, or could not be had.
 
-    asyncpg says so by several classes. InterfaceError also stands for misuse, so its text has to tell; a statement gets
-    InternalClientError between the server's last words and the end of the socket.
+    asyncpg says so by several classes. InterfaceError and InternalClientError also stand for misuse, so their texts
+    have to tell; the latter is what a statement gets between the server's last words and the end of the socket
+    ("cannot switch to state").
     """
     if isinstance(error, asyncpg.InterfaceError):
         return "clos" in str(error) or "released back" in str(error)
-    return type(error) is asyncpg.InternalClientError or isinstance(error, _AWAY)
+    if isinstance(error, asyncpg.InternalClientError):
+        return "state" in str(error)
+    return isinstance(error, _AWAY)
 
 
 class UnsafeRole(RuntimeError):

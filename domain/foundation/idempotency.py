@@ -4,6 +4,8 @@ The row is inserted in the transaction of the work. A concurrent duplicate waits
 ends and then reads its result, so there is no "in progress" state for a crash to leave behind.
 """
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +22,9 @@ Result = TypeVar("Result")
 KEPT_FOR = timedelta(hours=24)
 #: How long a duplicate waits for the first call to end.
 PATIENCE = timedelta(seconds=5)
+#: Field of a stored result that stands for all of it, as text within text.
+AS_TEXT = "as_text"
+_UNSTORABLE = re.compile(r"\\u(?:0000|d[89a-f][0-9a-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,8 @@ async def find_result(sql: Session, principal: Principal, operation: str, call: 
     )
     if bytes(record[0]["input_hash"]) != call.input_hash:
         raise IdempotencyKeyReused
-    return record[0]["result"]
+    result = record[0]["result"]
+    return json.loads(result[AS_TEXT]) if AS_TEXT in result else result
 
 
 async def remember_result(
@@ -103,5 +109,11 @@ async def remember_result(
         _account(principal),
         operation,
         call.key,
-        stored,
+        _storable(stored),
     )
+
+
+def _storable(stored: Any) -> Any:
+    """Return a result as jsonb can hold it: refused rows may repeat names with characters that PostgreSQL has not."""
+    text = json.dumps(stored)
+    return {AS_TEXT: text} if _UNSTORABLE.search(text) else stored

@@ -34,7 +34,12 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(default=SecretStr(""), description="PostgreSQL as the application's role.")
     owner_database_url: SecretStr = Field(default=SecretStr(""), description="PostgreSQL as the owner of the tables.")
     database_pool_size: int = Field(default=10, ge=2, le=200)
-    redis_url: SecretStr = Field(default=SecretStr(""), description="Redis or Valkey: nudges and the job queue.")
+    redis_url: SecretStr = Field(
+        default=SecretStr(""), description="Redis or Valkey: nudges, limits, and the queue unless BROKER_URL is set."
+    )
+    broker_url: SecretStr = Field(
+        default=SecretStr(""), description="Queue of jobs and emails: redis, rediss, unix, amqp or amqps."
+    )
     secret_key: SecretStr = Field(default=SecretStr(""), description="Secret that signs tokens, 32 bytes or more.")
     jwks_url: str | None = Field(
         default=None, description="Where the keys are that sign tokens (RS256, ES256). Replaces SECRET_KEY."
@@ -89,6 +94,11 @@ class Settings(BaseSettings):
             if not ORIGIN.fullmatch(origin):
                 raise ValueError("an origin is exactly what browsers send, such as https://lms.example")
         return value
+
+    @property
+    def queue_url(self) -> str:
+        """Where jobs and emails are handed to workers; empty where nothing is set."""
+        return self.broker_url.get_secret_value() or self.redis_url.get_secret_value()
 
     def require_trusted_tokens(self) -> None:
         """Raise BadSettings unless there is a way to tell true tokens from forged ones."""

@@ -8,12 +8,12 @@ that waits. Here a field of the root, with everything under it, becomes a *plan*
   the class of the object. What `@include` and `@skip` leave is settled beforehand: their variables are part of what a
   plan is kept by.
 * Fields that lead to one row are declared (`gql.related`): they tell batch function and key, for a whole page at once.
-* Other fields whose resolver is `async` are left open in the dict, and noted. `running` then steps the noted resolvers by
-  hand, all of a page together and without tasks. Those that ask for rows (`Context.load`) tell what they want, the rows
-  of all of them are loaded with one call per batch function, and they go on. A value that comes out is completed by its
-  own function, which may note further fields: so the statements of an operation follow the depth of its selection,
-  never the number of its rows. A resolver that waits for anything else is simply awaited, one after another, as they
-  share one connection anyway.
+* Other fields whose resolver is `async` are left open in the dict, and noted. `running` then steps the noted resolvers
+  by hand, all of a page together and without tasks. Those that ask for rows (`Context.load`) tell what they want, the
+  rows of all of them are loaded with one call per batch function, and they go on. A value that comes out is completed
+  by its own function, which may note further fields: so the statements of an operation follow the depth of its
+  selection, never the number of its rows. A resolver that waits for anything else is simply awaited, one after
+  another, as they share one connection anyway.
 * `plans` keeps the plans of the documents last used; `executor` puts them to work.
 
 Nothing here reports errors. Whatever is unusual has no plan, and whatever goes wrong in one, a null where none may be

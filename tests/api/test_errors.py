@@ -229,3 +229,12 @@ async def test_one_operation_reads_one_snapshot(api: Api, admin: Principal, tena
         "{ tenant { changeCursor } a: backgroundJobs { changeCursor } b: backgroundJobs(first: 1) { changeCursor } }"
     )
     assert len({value["changeCursor"] for value in result.values()}) == 1
+
+
+@pytest.mark.parametrize("argument", ["occurredFrom: [[null]]", 'occurredFrom: "2026-02-30T00:00:00Z"'])
+async def test_a_bad_date_in_a_document_is_an_error_of_the_document(as_admin: ApiClient, argument: str) -> None:
+    """Also where the scalar itself has refused it; the value is not repeated."""
+    document = f"{{ auditEntries(filter: {{{argument}}}) {{ totalCount }} }}"
+    result = await as_admin.execute(document)
+    assert {error["extensions"]["code"] for error in result["errors"]} == {"GRAPHQL_VALIDATION_FAILED"}
+    assert "2026-02-30" not in str(result)

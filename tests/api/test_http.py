@@ -239,3 +239,10 @@ async def test_a_client_that_goes_away_while_sending_is_no_failure_of_ours(
     await endpoint(scope, receive, send)
     assert sent[0]["status"] == 400
     assert [record for record in caplog.records if record.name == "mandate.api"] == []
+
+
+async def test_a_subscription_needs_a_way_to_go_on(as_admin: ApiClient) -> None:
+    """Asked for as one answer it is refused, and nothing has failed."""
+    response = await post(as_admin, {"query": "subscription { enrollmentChanges { cursor } }"})
+    assert (response.status_code, codes(response)) == (400, ["BAD_REQUEST"])
+    assert "text/event-stream" in response.json()["errors"][0]["message"]

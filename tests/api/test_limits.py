@@ -156,3 +156,13 @@ async def test_a_bulk_payload_is_as_long_as_its_input(as_admin: ApiClient) -> No
         "actual": 1 + 5 + 1_000 * (1 + 1 + 10),
     }
     assert (await as_admin.value("{ learners { totalCount } }"))["totalCount"] == 1
+
+
+async def test_a_page_of_any_size_can_be_refused(as_admin: ApiClient) -> None:
+    """However large the number is that comes out, it is told as one that clients can read."""
+    document = (
+        "query ($first: Int!) { learners(first: $first) { nodes { enrollments(first: $first) { nodes { id } } } } }"
+    )
+    for first in (2**63, 2**63 - 1, 2**31):
+        refused = await refusal(as_admin, document, first=first)
+        assert refused == {"code": "QUERY_TOO_EXPENSIVE", "limit": 10_000, "actual": 2**31 - 1}

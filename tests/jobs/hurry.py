@@ -27,5 +27,5 @@ def look_often(seconds: float) -> None:
     """Let a scheduler look for what is due every so many seconds."""
     scheduler.SWEEP = seconds
     # Where it also looks when it is nudged.
-    assert scheduler.repeat.__kwdefaults__ == {"seconds": scheduler.POLL}
+    assert scheduler.repeat.__kwdefaults__ == {"seconds": scheduler.POLL, "limit": scheduler.ROUND_LIMIT}
     scheduler.repeat.__kwdefaults__["seconds"] = seconds

@@ -137,7 +137,7 @@ class RootField:
 
     @property
     def _field(self) -> Any:
-        root = _schema().mutation_type if self.is_mutation else _schema().query_type
+        root = built_schema().mutation_type if self.is_mutation else built_schema().query_type
         assert root is not None
         return root.fields[self.name]
 
@@ -172,7 +172,7 @@ class RootField:
 
 def root_fields() -> list[RootField]:
     """Return all fields of Query and Mutation."""
-    roots = ((_schema().query_type, False), (_schema().mutation_type, True))
+    roots = ((built_schema().query_type, False), (built_schema().mutation_type, True))
     return [RootField(name, is_mutation) for root, is_mutation in roots if root is not None for name in root.fields]
 
 
@@ -195,7 +195,8 @@ def is_empty(value: Any) -> bool:
 
 
 @cache
-def _schema() -> GraphQLSchema:
+def built_schema() -> GraphQLSchema:
+    """Return the schema as its readers know it."""
     return build_schema(published_schema().as_str())
 
 

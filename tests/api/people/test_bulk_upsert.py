@@ -93,3 +93,13 @@ async def test_from_100_changed_people_on_a_job_evaluates_the_rules(
     again = await as_admin.value(document, input={"rows": moved})
     assert {row["outcome"] for row in again["results"]} == {"UNCHANGED"}
     assert again["reevaluation"] is None
+
+
+async def test_a_refused_row_is_repeated_as_it_was(as_admin: ApiClient) -> None:
+    """Also where its name has characters that the database cannot keep."""
+    document = mutation("bulkUpsertLearners", "results { externalId outcome }")
+    rows = [{"externalId": "A\x00"}, {"externalId": "\U0001f692", "name": "Fire"}]
+    first = await as_admin.execute(document, input={"rows": rows, "idempotencyKey": "odd"})
+    assert [row["externalId"] for row in first["data"]["bulkUpsertLearners"]["results"]] == ["A\x00", "\U0001f692"]
+    again = await as_admin.execute(document, input={"rows": rows, "idempotencyKey": "odd"})
+    assert again["data"] == first["data"]
