@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import jwt
@@ -20,6 +21,7 @@ from domain.tenants.accounts import (
     find_learner_by_id,
     find_service_account_by_key,
     find_tenant_id,
+    recall_tenant_id,
 )
 from domain.tenants.service_accounts import API_KEY_PREFIX, hash_api_key
 from gql.ids import LEARNER, encode, find_own_key
@@ -30,6 +32,8 @@ from gql.signing_keys import SigningKey
 ALGORITHM = "HS256"
 #: Clocks of the issuer and of this machine may differ by this much.
 LEEWAY = timedelta(seconds=5)
+#: Tokens whose signatures are remembered as good; they have a kilobyte each.
+MOST_TOKENS = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,30 +86,41 @@ async def _service_account(key: str, now: datetime) -> Caller:
 
 async def _person(claims: dict[str, Any]) -> Caller:
     slug = claims.get("tenant")
-    tenant_id = await find_tenant_id(slug) if isinstance(slug, str) else None
-    if tenant_id is None:
+    if not isinstance(slug, str):
         raise Unauthenticated
-    expires_at = claims["exp"]
+    recalled = recall_tenant_id(slug)
+    caller = None if recalled is None else await _find_caller(slug, recalled, claims)
+    if caller is None:
+        tenant_id = await find_tenant_id(slug)
+        # The slug may be another tenant's by now.
+        if tenant_id is not None and tenant_id != recalled:
+            caller = await _find_caller(slug, tenant_id, claims)
+    if caller is None:
+        raise Unauthenticated
+    return caller
+
+
+async def _find_caller(slug: str, tenant_id: int, claims: dict[str, Any]) -> Caller | None:
     reads = ReadScope(tenant_id)
     try:
-        principal = await _find_person(reads, claims, expires_at)
+        principal = await _find_person(reads, slug, claims)
     except BaseException:
         await reads.close()
         raise
     if principal is None:
         await reads.close()
-        raise Unauthenticated
+        return None
     return Caller(principal, reads)
 
 
-async def _find_person(reads: ReadScope, claims: dict[str, Any], expires_at: datetime) -> Principal | None:
-    subject, email = claims.get("sub"), claims.get("email")
+async def _find_person(reads: ReadScope, slug: str, claims: dict[str, Any]) -> Principal | None:
+    subject, email, expires_at = claims.get("sub"), claims.get("email"), claims["exp"]
     learner_id = find_own_key(LEARNER, subject) if isinstance(subject, str) else None
     if learner_id is not None:
-        return await find_learner_by_id(reads, learner_id, expires_at)
+        return await find_learner_by_id(reads, slug, learner_id, expires_at)
     # Some issuers send the flag as text.
     if isinstance(email, str) and "\x00" not in email and claims.get("email_verified", True) not in (False, "false"):
-        return await find_learner_by_email(reads, email, expires_at)
+        return await find_learner_by_email(reads, slug, email, expires_at)
     return None
 
 
@@ -133,7 +148,7 @@ async def _verified(token: str, settings: Settings) -> dict[str, Any]:
     Which algorithm that takes is decided by the settings and the key. What the token says about it only has to agree.
     """
     if not settings.jwks_url:
-        return _decoded(token, settings.secret_key.get_secret_value(), ALGORITHM, settings)
+        return _decoded(token, settings.secret_key.get_secret_value(), settings)
     keys = key_set(settings.jwks_url)
     kid = jwt.get_unverified_header(token).get("kid")
     tried = await keys.find(kid)
@@ -150,25 +165,32 @@ async def _verified(token: str, settings: Settings) -> dict[str, Any]:
 def _first_decoded(token: str, keys: Sequence[SigningKey], settings: Settings) -> dict[str, Any] | None:
     for key in keys:
         with contextlib.suppress(jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
-            return _decoded(token, key.key, key.algorithm, settings)
+            return _decoded(token, key, settings)
     return None
 
 
-def _decoded(token: str, key: Any, algorithm: str, settings: Settings) -> dict[str, Any]:
+def _decoded(token: str, key: str | SigningKey, settings: Settings) -> dict[str, Any]:
+    return dict(_decoded_once(token, key, settings.token_issuer, settings.token_audience))
+
+
+@lru_cache(maxsize=MOST_TOKENS)
+def _decoded_once(token: str, key: str | SigningKey, issuer: str | None, audience: str | None) -> dict[str, Any]:
+    # What a signature says does not change; time, rights and the keys that count are looked at for each request.
+    algorithm, secret = (ALGORITHM, key) if isinstance(key, str) else (key.algorithm, key.key)
     claims: dict[str, Any] = jwt.decode(
         token,
-        key,
+        secret,
         algorithms=[algorithm],
-        issuer=settings.token_issuer,
-        audience=settings.token_audience,
+        issuer=issuer,
+        audience=audience,
         # Instants are checked by the clock of the request.
         options={
             "require": ["exp"],
             "verify_exp": False,
             "verify_nbf": False,
             "verify_iat": False,
-            "verify_aud": settings.token_audience is not None,
-            "verify_iss": settings.token_issuer is not None,
+            "verify_aud": audience is not None,
+            "verify_iss": issuer is not None,
             "verify_sub": False,
             "verify_jti": False,
         },

@@ -22,6 +22,7 @@ from graphql import (
     ListValueNode,
     ObjectValueNode,
     OperationDefinitionNode,
+    OperationType,
     SelectionSetNode,
     VariableNode,
     get_named_type,
@@ -87,9 +88,29 @@ def cost_of(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any]
 ) -> Cost:
     """Return what an operation costs at most. The document has to be valid."""
+    key = (id(operation), *((name, _counted_part(value)) for name, value in variables.items()))
+    known = _COUNTED.get(key)
+    if known is not None and known[0] is operation:
+        return known[1]
     root = schema.get_root_type(operation.operation)
     assert root is not None
-    return _Counter(schema, document, operation, variables).of_type(root, (operation.selection_set,))
+    cost = _Counter(schema, document, operation, variables).of_type(root, (operation.selection_set,))
+    # The input of a mutation is counted in all its depth.
+    if operation.operation is not OperationType.MUTATION:
+        _COUNTED[key] = operation, cost
+        if len(_COUNTED) > MOST_COUNTED:
+            del _COUNTED[next(iter(_COUNTED))]
+    return cost
+
+
+#: Costs by operation and what matters of its variables. Operations are as many as documents are kept parsed.
+_COUNTED: dict[Any, tuple[OperationDefinitionNode, Cost]] = {}
+MOST_COUNTED = 1_000
+
+
+def _counted_part(value: Any) -> Any:
+    """Return what of a variable counts in a query: a number, or the length of a list."""
+    return value if isinstance(value, int) else ("list", len(value)) if isinstance(value, list) else None
 
 
 def _sum(costs: Iterable[Cost]) -> Cost:

@@ -53,10 +53,9 @@ class _Round:
         self.waiters: list[asyncio.Future[None]] = []
 
 
-_MISSING = _Missing()
-#: Says that something has to be waited for.
-NOT_LOADED = object()
-_UNKNOWN = frozenset({_Missing, _Round})
+MISSING = _Missing()
+#: Classes of what stands for an answer that is not there yet.
+UNKNOWN = frozenset({_Missing, _Round})
 
 
 class Loads:
@@ -67,7 +66,7 @@ class Loads:
         self._answer = answer
         self._known: dict[Any, dict[Any, Any]] = {}
         self._next: dict[Any, _Round] = {}
-        self._made: dict[Any, Any] = {}
+        self._made: dict[Any, dict[Any, Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         #: Whether whoever asks at this moment is stepped through.
         self.is_stepping = False
@@ -78,53 +77,55 @@ class Loads:
         # Asked for each object of a page and each of its relations, hence no coroutines within coroutines.
         known = self._known.get(batch)
         if known is None:
-            known = self._known_of(batch)
-        value = known.get(key, _MISSING)
-        if value.__class__ in _UNKNOWN:
+            known = self.known_of(batch)
+        value = known.get(key, MISSING)
+        if value.__class__ in UNKNOWN:
             if self.is_stepping:
                 yield Wanted(batch, (key,))
             else:
                 yield from self.fetch({batch: (key,)}).__await__()
             value = known[key]
-        return _revealed(value)
+        return revealed(value)
 
     @types.coroutine
     def load_as(self, batch: Any, key: Any, make: Callable[[Any], Any]) -> Generator[Any, Any, Any]:
         """Return what `make` makes of the answer for a key, or None for None; it is made once."""
-        place = (make, key)
-        value = self._made.get(place, _MISSING)
-        if value is _MISSING:
+        made = self.made_of(batch, make)
+        value = made.get(key, MISSING)
+        if value is MISSING:
             row = yield from self.load(batch, key)
-            value = self._object(place, row)
+            value = _object(made, make, key, row)
         return value
 
     async def load_many(self, batch: Any, keys: Sequence[Any]) -> list[Any]:
         """Return the answers of `batch` for keys, in their order."""
-        known = self._known_of(batch)
-        missing = [key for key in keys if known.get(key, _MISSING).__class__ in _UNKNOWN]
+        known = self.known_of(batch)
+        missing = [key for key in keys if known.get(key, MISSING).__class__ in UNKNOWN]
         if missing:
             await self._get(batch, missing)
-        return [_revealed(known[key]) for key in keys]
+        return [revealed(known[key]) for key in keys]
 
     async def load_many_as(self, batch: Any, keys: Sequence[Any], make: Callable[[Any], Any]) -> list[Any]:
         """Return what `make` makes of the answers for keys, in their order."""
         rows = await self.load_many(batch, keys)
-        return [self._object((make, key), row) for key, row in zip(keys, rows, strict=True)]
+        made = self.made_of(batch, make)
+        return [_object(made, make, key, row) for key, row in zip(keys, rows, strict=True)]
 
-    def find(self, batch: Any, key: Any, make: Callable[[Any], Any]) -> Any:
-        """Return what `load_as` would return without waiting, or NOT_LOADED."""
-        value = self._made.get((make, key), _MISSING)
-        if value is not _MISSING:
-            return value
-        row = self._known_of(batch).get(key, _MISSING)
-        return NOT_LOADED if row.__class__ in _UNKNOWN else self._object((make, key), _revealed(row))
+    def known_of(self, batch: Any) -> dict[Any, Any]:
+        """Return the answers of `batch` by key; those whose class is in UNKNOWN have to be fetched."""
+        known = self._known.get(batch)
+        if known is None:
+            known = self._known[batch] = {}
+        return known
 
-    def _object(self, place: Any, row: Any) -> Any:
-        # Looked up again: many may have waited for the same row.
-        value = self._made.get(place, _MISSING)
-        if value is _MISSING:
-            value = self._made[place] = None if row is None else place[0](row)
-        return value
+    def made_of(self, batch: Any, make: Any) -> dict[Any, Any]:
+        """Return what `make` has made of the answers of `batch` so far, by key."""
+        # By both: another batch function may answer the same key with less, or with nothing.
+        place = (batch, make)
+        made = self._made.get(place)
+        if made is None:
+            made = self._made[place] = {}
+        return made
 
     async def fetch(self, wanted: Mapping[Any, Iterable[Any]]) -> None:
         """Load keys of several batch functions; what fails is raised when it is asked for."""
@@ -137,12 +138,6 @@ class Loads:
         self._made = {}
         self._next = {}
 
-    def _known_of(self, batch: Any) -> dict[Any, Any]:
-        known = self._known.get(batch)
-        if known is None:
-            known = self._known[batch] = {}
-        return known
-
     async def _get(self, batch: Any, keys: Sequence[Any]) -> None:
         if self.is_stepping:
             await Wanted(batch, keys)
@@ -151,11 +146,11 @@ class Loads:
 
     def _ask(self, batch: Any, keys: Iterable[Any]) -> list[asyncio.Future[None]]:
         loop = asyncio.get_running_loop()
-        known = self._known_of(batch)
+        known = self.known_of(batch)
         rounds: list[_Round] = []
         for key in keys:
-            value = known.get(key, _MISSING)
-            if value is _MISSING:
+            value = known.get(key, MISSING)
+            if value is MISSING:
                 value = self._next.get(batch)
                 if value is None:
                     value = self._next[batch] = _Round()
@@ -197,7 +192,16 @@ class Loads:
                 waiter.set_result(None)
 
 
-def _revealed(value: Any) -> Any:
+def _object(made: dict[Any, Any], make: Any, key: Any, row: Any) -> Any:
+    # Looked up again: many may have waited for the same row.
+    value = made.get(key, MISSING)
+    if value is MISSING:
+        value = made[key] = None if row is None else make(row)
+    return value
+
+
+def revealed(value: Any) -> Any:
+    """Return an answer, or raise what it stands for."""
     if value is None:
         return None
     if value.__class__ is _Failure:

@@ -22,9 +22,9 @@ class BadKeySet(ValueError):
     """The address did not answer with a set of keys that can be used."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SigningKey:
-    """A public key, and the one algorithm that it is for."""
+    """A public key, and the one algorithm that it is for. Each is itself only, however alike another one looks."""
 
     kid: str | None
     algorithm: str

@@ -3,11 +3,15 @@
 The mixing is fixed and has no secret: partners store IDs for ever, and an ID never gives access to anything.
 """
 
+from functools import lru_cache
+
 #: Prefix of mandatory tasks: the one kind of object whose IDs the domain itself tells, in links of emails.
 MANDATORY_TASK = "mtk"
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _DIGITS = {character: value for value, character in enumerate(_ALPHABET)}
+#: IDs that are not worked out again: pages show the same departments, courses, rules and people over and over.
+MOST_REMEMBERED = 16_384
 _LENGTH = 13
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _MASK = 2**64 - 1
@@ -17,6 +21,7 @@ _FACTORS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 _INVERSES = tuple(pow(factor, -1, 2**64) for factor in _FACTORS)
 
 
+@lru_cache(maxsize=MOST_REMEMBERED)
 def opaque_id(prefix: str, key: int) -> str:
     """Return the ID of a row."""
     mixed = key + _OFFSET & _MASK

@@ -3,6 +3,7 @@
 People are read here by SQL because signing in is below everything that knows about people.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,27 +14,49 @@ from domain.foundation.database import ReadScope, across_tenants, writing
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 
+#: Tenants by the slugs under which they were found, those last used at the end. Only a hint, which spares a statement
+#: on another connection: people are looked up in a tenant together with its slug.
+_SEEN: OrderedDict[str, int] = OrderedDict()
+MOST_SEEN = 10_000
+
+
+def recall_tenant_id(slug: str) -> int | None:
+    """Return the tenant that had this slug when it was last looked up."""
+    return _SEEN.get(slug)
+
+
 async def find_tenant_id(slug: str) -> int | None:
     """Return the tenant with this slug."""
     if "\x00" in slug:
         return None
     tenant_id: int | None = (await across_tenants("SELECT find_tenant($1)", slug))[0][0]
+    if tenant_id is not None:
+        _SEEN[slug] = tenant_id
+        _SEEN.move_to_end(slug)
+        if len(_SEEN) > MOST_SEEN:
+            _SEEN.popitem(last=False)
     return tenant_id
 
 
-async def find_learner_by_id(reads: ReadScope, learner_id: int, expires_at: datetime) -> Principal | None:
-    """Return an active person of the tenant."""
-    return await _find_learner(reads, "id = $2", learner_id, expires_at)
+async def find_learner_by_id(reads: ReadScope, slug: str, learner_id: int, expires_at: datetime) -> Principal | None:
+    """Return an active person of the tenant, which has to have this slug."""
+    return await _find_learner(reads, slug, "l.id = $3", learner_id, expires_at)
 
 
-async def find_learner_by_email(reads: ReadScope, email: str, expires_at: datetime) -> Principal | None:
-    """Return the active person of the tenant with this email address, ignoring case."""
-    return await _find_learner(reads, "email_key = $2", email.strip().lower(), expires_at)
+async def find_learner_by_email(reads: ReadScope, slug: str, email: str, expires_at: datetime) -> Principal | None:
+    """Return the active person of the tenant, which has to have this slug, by email address, ignoring case."""
+    return await _find_learner(reads, slug, "l.email_key = $3", email.strip().lower(), expires_at)
 
 
-async def _find_learner(reads: ReadScope, condition: str, value: int | str, expires_at: datetime) -> Principal | None:
+async def _find_learner(
+    reads: ReadScope, slug: str, condition: str, value: int | str, expires_at: datetime
+) -> Principal | None:
     records = await reads.fetch(
-        f"SELECT id, role FROM learner WHERE tenant_id = $1 AND {condition} AND is_active", reads.tenant_id, value
+        "SELECT l.id, l.role FROM learner l JOIN tenant t ON t.id = l.tenant_id"
+        f" WHERE l.tenant_id = $1 AND t.slug = $2 AND {condition} AND l.is_active",
+        reads.tenant_id,
+        slug,
+        value,
     )
     if not records:
         return None

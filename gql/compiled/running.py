@@ -1,13 +1,13 @@
 """Running a plan: resolvers that wait are stepped through together, a page at a time."""
 
 import types
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 from graphql.pyutils import Path
 
 from gql.compiled.source import Plan
-from gql.loading import NOT_LOADED, Loads, Wanted
+from gql.loading import MISSING, UNKNOWN, Loads, Wanted, revealed
 from gql.related import Related
 
 
@@ -19,10 +19,15 @@ class Run:
         self._loads = loads
         #: Resolvers by the numbers that the plan gives them.
         self.calls: list[Callable[[Any], Any]] = [call.bind(executor, path) for call in plan.calls]
-        self._is_declared = [call.is_declared for call in plan.calls]
+        #: Fields that lead to one row: for each number the objects, and the dicts that their fields belong into.
+        self._linked: list[list[tuple[Any, dict[str, Any]]]] = [[] for _ in plan.calls]
+        #: Notes one of those, by its number.
+        self.links = [linked.append for linked in self._linked]
         self._noted: list[tuple[int, Any, dict[str, Any]]] = []
         #: Notes that a field of an object waits: its number, the object and the dict that it belongs into.
         self.later = self._noted.append
+        #: Where fields lead whose rows are on their way: number, links and dicts.
+        self._away: list[tuple[int, list[tuple[Related[Any], dict[str, Any]]]]] = []
         #: Started, and what they wanted is there by now.
         self._ready: list[tuple[Any, int, dict[str, Any]]] = []
         self._waiting: list[tuple[Any, int, dict[str, Any]]] = []
@@ -36,7 +41,7 @@ class Run:
     @property
     def is_complete(self) -> bool:
         """Whether nothing waits."""
-        return not (self._noted or self._ready or self._waiting or self._foreign)
+        return not (self._noted or self._ready or self._waiting or self._foreign or self._away or any(self._linked))
 
     async def finish(self) -> None:
         """Fill in what waits."""
@@ -47,7 +52,7 @@ class Run:
                     resolver, number, target, awaited = self._foreign
                     self._fill(number, target, await self._drive(resolver, awaited))
                     self._foreign = None
-                elif self._waiting:
+                elif self._wanted:
                     wanted, self._wanted = self._wanted, {}
                     self._ready, self._waiting = self._waiting, []
                     await self._loads.fetch(wanted)
@@ -56,39 +61,71 @@ class Run:
 
     def _advance(self) -> None:
         """Step everything that can go on, until all is done or waits for rows, or one waits for something else."""
+        away, self._away = self._away, []
+        for number, links in away:
+            self._follow(number, links)
         self._loads.is_stepping = True
         try:
             # In their order, which is the order of the page.
             self._ready.reverse()
             while self._ready and self._foreign is None:
                 resolver, number, target = self._ready.pop()
-                if resolver.__class__ is Related:
-                    self._follow(resolver, number, target)
-                else:
-                    self._step(resolver, number, target)
+                self._step(resolver, number, target)
             self._ready.reverse()
-            while self._noted and self._foreign is None:
+            while self._foreign is None and (self._noted or self._follow_all()):
                 noted = self._noted.copy()
                 self._noted.clear()
                 noted.reverse()
                 while noted and self._foreign is None:
                     number, source, target = noted.pop()
-                    if self._is_declared[number]:
-                        self._follow(self.calls[number](source), number, target)
-                    else:
-                        self._step(self.calls[number](source), number, target)
+                    self._step(self.calls[number](source), number, target)
                 self._noted[:0] = reversed(noted)
         finally:
             self._loads.is_stepping = False
 
-    def _follow(self, related: Related[Any], number: int, target: dict[str, Any]) -> None:
-        key = related.key
-        value = None if key is None else self._loads.find(related.batch, key, related.make)
-        if value is not NOT_LOADED:
-            self._fill(number, target, value)
-            return
-        self._waiting.append((related, number, target))
-        self._want(related.batch, (key,))
+    def _follow_all(self) -> bool:
+        """Follow all links that were noted, also those that are noted by it; tell whether resolvers were, meanwhile."""
+        while any(self._linked):
+            for number, linked in enumerate(self._linked):
+                if linked:
+                    declare = self.calls[number]
+                    links = [(declare(source), target) for source, target in linked]
+                    linked.clear()
+                    self._follow(number, links)
+        return bool(self._noted)
+
+    def _follow(self, number: int, links: list[tuple[Related[Any], dict[str, Any]]]) -> None:
+        """Fill in what is there of where a field leads, for a whole page."""
+        loads, name, complete = self._loads, self._plan.calls[number].key, self._plan.completions[number]
+        assert complete is not None
+        batch: Any = None
+        make: Any = None
+        made: dict[Any, Any] = {}
+        known: dict[Any, Any] = {}
+        wanted: dict[Any, None] = {}
+        away: list[tuple[Related[Any], dict[str, Any]]] = []
+        for link in links:
+            related, target = link
+            key = related.key
+            if key is None:
+                target[name] = complete(None, self)
+                continue
+            if related.batch is not batch or related.make != make:
+                # Nearly always the same for all of a page.
+                batch, make = related.batch, related.make
+                known, made, wanted = loads.known_of(batch), loads.made_of(batch, make), self._wanted_of(batch)
+            value = made.get(key, MISSING)
+            if value is MISSING:
+                row = known.get(key, MISSING)
+                if row.__class__ in UNKNOWN:
+                    wanted[key] = None
+                    away.append(link)
+                    continue
+                row = revealed(row)
+                value = made[key] = None if row is None else make(row)
+            target[name] = complete(value, self)
+        if away:
+            self._away.append((number, away))
 
     def _step(self, resolver: Any, number: int, target: dict[str, Any]) -> None:
         try:
@@ -100,14 +137,13 @@ class Run:
             self._foreign = resolver, number, target, wanted
             return
         self._waiting.append((resolver, number, target))
-        self._want(wanted.batch, wanted.keys)
+        self._wanted_of(wanted.batch).update(dict.fromkeys(wanted.keys))
 
-    def _want(self, batch: Any, wanted: Iterable[Any]) -> None:
+    def _wanted_of(self, batch: Any) -> dict[Any, None]:
         keys = self._wanted.get(batch)
         if keys is None:
             keys = self._wanted[batch] = {}
-        for key in wanted:
-            keys[key] = None
+        return keys
 
     def _fill(self, number: int, target: dict[str, Any], value: Any) -> None:
         complete = self._plan.completions[number]
@@ -138,5 +174,4 @@ class Run:
     def _close(self) -> None:
         """End what was started and will not go on."""
         for resolver, *_ in (*self._ready, *self._waiting, *((self._foreign,) if self._foreign else ())):
-            if resolver.__class__ is not Related:
-                resolver.close()
+            resolver.close()

@@ -130,7 +130,8 @@ class _Writer:
                 completed = self.value(definition.type, "o", fields)
                 self.lines += [f"def wait_{number}(o, r):", f"    return {completed}"]
                 entries.append(f"{key!r}: None")
-                waiting.append(f"    r.later(({number}, o, d))")
+                noting = f"r.links[{number}]((o, d))" if call.is_declared else f"r.later(({number}, o, d))"
+                waiting.append(f"    {noting}")
             else:
                 entries.append(f"{key!r}: {self.value(definition.type, f'r.calls[{number}](o)', fields)}")
         self.lines += [f"def {name}(o, r):", *self._check(type_)]

@@ -15,6 +15,7 @@ from gql.app import create_app
 from gql.ids import DEPARTMENT, LEARNER, encode
 from tests.support import factories
 from tests.support.api import SECRET, Api
+from tests.support.catalogue import Connection
 
 VIEWER = "{ viewer { actor { id name } role scopes learner { id } } }"
 
@@ -153,6 +154,24 @@ async def test_an_inactive_person_is_nobody(api: Api, admin: Principal) -> None:
     async with writing(admin.tenant_id):
         await Learner.filter(id=admin.learner_id).update(is_active=False)
     assert (await client.post(VIEWER)).status_code == 401
+
+
+async def test_a_slug_that_has_moved_is_the_other_tenants(
+    api: Api, admin: Principal, another_tenant: Tenant, superuser: Connection
+) -> None:
+    """Also in a process that has known it for long: nobody gets in by what a slug once meant."""
+    await factories.create_person(another_tenant.id, email="ada@acme.example", name="Other Ada")
+    by_id, by_email = (
+        token(api.now, sub=encode(LEARNER, admin.learner_id or 0)),
+        token(api.now, email="ada@acme.example"),
+    )
+    assert await status(api, by_id) == 200
+    await superuser.execute("UPDATE tenant SET slug = 'acme-before' WHERE id = $1", admin.tenant_id)
+    assert await status(api, by_id) == 401
+    await superuser.execute("UPDATE tenant SET slug = 'acme' WHERE id = $1", another_tenant.id)
+    assert await status(api, by_id) == 401
+    viewer = await api.with_credential(by_email).value("{ viewer { actor { name } } }")
+    assert viewer == {"actor": {"name": "Other Ada"}}
 
 
 async def test_a_change_of_role_takes_effect_at_once(api: Api, admin: Principal) -> None:

@@ -1,5 +1,9 @@
 """Resolvers that wait are stepped through together: rows come by one call for a page, whatever else they wait for."""
 
+from collections.abc import Sequence
+from typing import Any
+
+from gql.loading import Loads
 from tests.compiled.school import Pupil, both_ways
 
 PAGE = [Pupil(name=f"P{number}", number=number) for number in range(10)]
@@ -56,3 +60,16 @@ async def test_a_failure_among_those_that_wait() -> None:
     given = [Pupil(name="A", number=13), Pupil(name="B", number=2)]
     answer = await both_ways(given, "{ pupils { lunch teacher { name } teachers { name } gathered brokenForGood } }")
     assert not answer.is_compiled
+
+
+async def test_objects_belong_to_the_question_that_they_answer() -> None:
+    """One batch function may hide what another one shows: what was made of one answer is never the other's."""
+
+    async def answer(batch: Any, keys: list[Any]) -> Sequence[Any]:
+        return [None if batch == "visible" else f"row {key}" for key in keys]
+
+    loads = Loads(answer)
+    assert await loads.load_as("related", 1, str.upper) == "ROW 1"
+    assert await loads.load_as("visible", 1, str.upper) is None
+    assert await loads.load_many_as("visible", [1, 2], str.upper) == [None, None]
+    assert await loads.load_many_as("related", [2, 1], str.upper) == ["ROW 2", "ROW 1"]
