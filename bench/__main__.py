@@ -12,6 +12,7 @@ import uvloop
 from bench import (
     assigning,
     backfill,
+    batches,
     evaluation,
     importing,
     live,
@@ -48,6 +49,7 @@ MEASURES: dict[str, Measure] = {
     "memory": memory.measure,
     "request-cost": request_cost.measure,
     "live": live.measure,
+    "batches": batches.measure,
 }
 
 

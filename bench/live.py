@@ -141,7 +141,7 @@ async def _measure_web(
         ]
         async with crowd() as subscribers:
             await subscribers.begin(
-                web.port, [_greetings(accounts[number // CONNECTIONS_PER_ACCOUNT]) for number in range(count)]
+                web.port, [greetings(accounts[number // CONNECTIONS_PER_ACCOUNT]) for number in range(count)]
             )
             await _push(subscribers, changes, WARM_UP)
             before = await statements()
@@ -160,7 +160,7 @@ async def _push(subscribers: Crowd, changes: Changes, count: int) -> list[float]
 
 
 async def _measure_broadcast(text: str, count: int, size: Size) -> Pushed:
-    async with _broadcast() as (port, pid, sender), crowd() as subscribers:
+    async with running_broadcast() as (port, pid, sender), crowd() as subscribers:
         await subscribers.begin(port, [[] for _ in range(count)])
         numbers = iter(range(1_000_000, 9_000_000))
 
@@ -209,7 +209,8 @@ async def _flood(
 
 
 @asynccontextmanager
-async def _broadcast() -> AsyncIterator[tuple[int, int, WebSocketClient]]:
+async def running_broadcast() -> AsyncIterator[tuple[int, int, WebSocketClient]]:
+    """Run the broadcast; hand out its port and process, and a client that tells it what to send."""
     port = free_port()
     with running(["-m", "bench.bare_broadcast", str(port)], {}) as pid:
         await until_ready(port, "/healthz")
@@ -218,7 +219,8 @@ async def _broadcast() -> AsyncIterator[tuple[int, int, WebSocketClient]]:
         sender.close()
 
 
-def _greetings(token: str) -> list[str]:
+def greetings(token: str) -> list[str]:
+    """Return what a subscriber sends."""
     subscribe = {"id": "1", "type": "subscribe", "payload": {"query": SUBSCRIPTION, "variables": {}}}
     init = {"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}}
     return [orjson.dumps(init).decode(), orjson.dumps(subscribe).decode()]

