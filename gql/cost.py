@@ -50,6 +50,8 @@ _POSITION = frozenset({"pageInfo"})
 
 MUTATION = 10
 COUNT = 50
+#: Of the longest number that GraphQL has, and more.
+INT_DIGITS = 20
 #: Root fields that look at many objects to show few.
 COUNTED = frozenset(
     {
@@ -223,10 +225,9 @@ class _Counter:
             return len(ids)
         if "first" in parent.fields[name].args:
             first = self._argument(node, "first")
-            # What is out of range is refused where it is used.
-            return (
-                first if isinstance(first, int) and first > 0 else int(parent.fields[name].args["first"].default_value)
-            )
+            # What is out of range is refused where it is used. In variables, a whole number may be written `100.0`.
+            is_given = isinstance(first, int | float) and first > 0
+            return int(first if is_given else parent.fields[name].args["first"].default_value)
         if name == "results" and self._row_count is not None:
             return self._row_count
         return LIST_LENGTHS.get((parent.name, name), LIST_LENGTH)
@@ -250,7 +251,8 @@ class _Counter:
                     return self._variables[variable]
                 return self._value(self._defaults.get(variable))
             case IntValueNode():
-                return int(value.value)
+                # IDs may be numbers as well, longer than any that counts, and than what Python reads.
+                return int(value.value) if len(value.value) <= INT_DIGITS else None
             case ListValueNode():
                 return [self._value(item) for item in value.values]
             case ObjectValueNode():

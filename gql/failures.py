@@ -25,8 +25,8 @@ BAD_REQUEST = "BAD_REQUEST"
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 
-#: Where the messages of graphql-core begin to repeat a value.
-_ECHO = re.compile(r"(?:[,;]? ?[Ff]ound:? |(?<=value): ).*", re.DOTALL)
+#: Where the messages of graphql-core begin to repeat a value, or what Python says of one.
+_ECHO = re.compile(r"(?:[,;]? ?[Ff]ound:? |(?<=value): |, but encountered error 'Exceeds the limit).*", re.DOTALL)
 
 
 def as_request_failure(error: BaseException | None) -> RequestFailure | None:
