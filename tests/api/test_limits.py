@@ -181,6 +181,24 @@ async def test_a_bulk_payload_is_as_long_as_its_input(as_admin: ApiClient) -> No
     assert (await as_admin.value("{ learners { totalCount } }"))["totalCount"] == 1
 
 
+async def test_other_payloads_are_as_long_as_their_input_too(as_admin: ApiClient) -> None:
+    """Whoever adds a hundred people gets a hundred back, and whoever reads ten notifications ten."""
+    add = """
+    mutation ($input: AddMembersInput!) { addMembers(input: $input) {
+      learners { enrollments(first: 99) { nodes { id } } } } }
+    """
+    members = {"target": {"clientId": "x"}, "learners": [{"email": "x"}] * 100}
+    assert (await refusal(as_admin, add, input=members))["actual"] == 1 + 100 * (1 + 99)
+    read = """
+    mutation ($input: MarkNotificationsReadInput!) { markNotificationsRead(input: $input) {
+      notifications { mandatoryTask { requiredCourses { id } } } } }
+    """
+    parsed = parse(read)
+    operation: Any = parsed.definitions[0]
+    counted = cost_of(schema()._schema, parsed, operation, {"input": {"ids": ["x"] * 10}})
+    assert counted.nodes == 1 + 10 * (1 + 1 + 5)
+
+
 async def test_a_page_of_any_size_can_be_refused(as_admin: ApiClient) -> None:
     """However large the number is that comes out, it is told as one that clients can read."""
     document = (
