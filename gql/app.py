@@ -91,6 +91,8 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
         middleware=middleware,
         lifespan=lifespan,
     )
+    # `/graphql/` is no address of ours. A redirect would name the host that the client says, without TLS.
+    app.router.redirect_slashes = False
     app.state.feeds = feeds
     app.state.limiter = limiter
     return app

@@ -46,11 +46,16 @@ LIST_LENGTHS = {
     ("AutoAssignmentRuleList", "rules"): 50,
 }
 
+#: Lists of payloads that are as long as a list of the input.
+AS_LONG_AS = {"results": "rows", "learners": "learners", "notifications": "ids"}
+
 #: Parts of a connection that are no objects of their own.
 _POSITION = frozenset({"pageInfo"})
 
 MUTATION = 10
 COUNT = 50
+#: Of the longest number that GraphQL has, and more.
+INT_DIGITS = 20
 #: Root fields that look at many objects to show few.
 COUNTED = frozenset(
     {
@@ -135,6 +140,12 @@ def _count_items(value: Any) -> int:
     return count
 
 
+def _payload_lengths(value: Any) -> dict[str, int]:
+    """Return how long the lists of a payload are that are as long as one of the input."""
+    given = value if isinstance(value, dict) else {}
+    return {name: len(given[of]) for name, of in AS_LONG_AS.items() if isinstance(given.get(of), list)}
+
+
 class _Counter:
     def __init__(
         self,
@@ -151,7 +162,7 @@ class _Counter:
         }
         # What is spread in many places is counted once per type.
         self._known: dict[tuple[str, tuple[int, ...]], Cost] = {}
-        self._row_count: int | None = None
+        self._payload_lengths: dict[str, int] = {}
 
     def of_type(self, type_: GraphQLNamedOutputType, selections: tuple[SelectionSetNode, ...]) -> Cost:
         """Count what the selections ask for below one object."""
@@ -178,9 +189,9 @@ class _Counter:
         if field is None or name in _POSITION or not is_composite_type(get_named_type(field.type)):
             return surcharge
         if parent is self._schema.mutation_type:
-            surcharge = Cost(surcharge=MUTATION + _count_items(self._argument(nodes[0], "input")))
-            # Row by row, the payload is as long as the input.
-            self._row_count = self._rows(nodes[0])
+            given = self._argument(nodes[0], "input")
+            surcharge = Cost(surcharge=MUTATION + _count_items(given))
+            self._payload_lengths = _payload_lengths(given)
             self._known.clear()
         type_ = get_named_type(field.type)
         below = tuple(node.selection_set for node in nodes if node.selection_set is not None)
@@ -244,18 +255,12 @@ class _Counter:
             return len(ids)
         if "first" in parent.fields[name].args:
             first = self._argument(node, "first")
-            # What is out of range is refused where it is used.
-            return (
-                first if isinstance(first, int) and first > 0 else int(parent.fields[name].args["first"].default_value)
-            )
-        if name == "results" and self._row_count is not None:
-            return self._row_count
+            # What is out of range is refused where it is used. In variables, a whole number may be written `100.0`.
+            is_given = isinstance(first, int | float) and first > 0
+            return int(first if is_given else parent.fields[name].args["first"].default_value)
+        if name in self._payload_lengths and parent.name.endswith("Payload"):
+            return self._payload_lengths[name]
         return LIST_LENGTHS.get((parent.name, name), LIST_LENGTH)
-
-    def _rows(self, node: FieldNode) -> int | None:
-        value = self._argument(node, "input")
-        rows = value.get("rows") if isinstance(value, dict) else None
-        return len(rows) if isinstance(rows, list) else None
 
     def _argument(self, node: FieldNode, name: str) -> Any:
         for argument in node.arguments or ():
@@ -271,7 +276,8 @@ class _Counter:
                     return self._variables[variable]
                 return self._value(self._defaults.get(variable))
             case IntValueNode():
-                return int(value.value)
+                # IDs may be numbers as well, longer than any that counts, and than what Python reads.
+                return int(value.value) if len(value.value) <= INT_DIGITS else None
             case ListValueNode():
                 return [self._value(item) for item in value.values]
             case ObjectValueNode():

@@ -25,8 +25,10 @@ BAD_REQUEST = "BAD_REQUEST"
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 
-#: Where the messages of graphql-core begin to repeat a value.
-_ECHO = re.compile(r"(?:[,;]? ?[Ff]ound:? |(?<=value): ).*", re.DOTALL)
+#: Where the messages of graphql-core begin to repeat a value, or what Python says of one.
+_ECHO = re.compile(r"(?:[,;]? ?[Ff]ound:? |(?<=value): |, but encountered error 'Exceeds the limit).*", re.DOTALL)
+#: How a syntax error tells a token that has a value; names and punctuation are the document's own.
+_TOKEN = re.compile(r"\b((?:Block)?String|Int|Float) '.*", re.DOTALL)
 
 
 def as_request_failure(error: BaseException | None) -> RequestFailure | None:
@@ -88,7 +90,8 @@ def _publish_early(error: GraphQLError) -> GraphQLError:
         return GraphQLError(masked.pop("message"), extensions=masked)
     if isinstance(error, GraphQLSyntaxError):
         limited = too_many_tokens(error)
+        message = _TOKEN.sub(r"\1.", error.message)
         return limited or GraphQLError(
-            error.message, source=error.source, positions=error.positions, extensions={"code": PARSE_FAILED}
+            message, source=error.source, positions=error.positions, extensions={"code": PARSE_FAILED}
         )
     return GraphQLError(_ECHO.sub(".", error.message), nodes=error.nodes, extensions={"code": VALIDATION_FAILED})

@@ -58,7 +58,7 @@ class DocumentLimits(ASTValidationRule):
         for operation in _operations(document):
             self._check("levels", depths.of(operation.selection_set), MAX_DEPTH, operation)
             if operation.operation is OperationType.MUTATION:
-                count = sum(1 for _ in _root_fields(operation.selection_set, depths.fragments))
+                count = sum(1 for _ in _root_fields(operation.selection_set, depths.fragments, set()))
                 self._check("mutations", count, MAX_MUTATIONS, operation)
         fields = list(_nodes(document))
         self._check(
@@ -112,17 +112,19 @@ def _operations(document: DocumentNode) -> Iterator[OperationDefinitionNode]:
 
 
 def _root_fields(
-    selections: SelectionSetNode, fragments: dict[str, FragmentDefinitionNode], seen: frozenset[str] = frozenset()
+    selections: SelectionSetNode, fragments: dict[str, FragmentDefinitionNode], seen: set[str]
 ) -> Iterator[FieldNode]:
+    """Yield the fields of an operation; a fragment that is spread again selects the same, and runs once."""
     for node in selections.selections:
         if isinstance(node, FieldNode):
             yield node
         elif isinstance(node, InlineFragmentNode):
             yield from _root_fields(node.selection_set, fragments, seen)
         elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+            seen.add(node.name.value)
             fragment = fragments.get(node.name.value)
             if fragment is not None:
-                yield from _root_fields(fragment.selection_set, fragments, seen | {node.name.value})
+                yield from _root_fields(fragment.selection_set, fragments, seen)
 
 
 def _nodes(document: DocumentNode) -> Iterator[Any]:

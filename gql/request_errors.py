@@ -36,6 +36,9 @@ def is_executed(result: ExecutionResult) -> bool:
 
 
 def no_operation(error: Exception) -> GraphQLError:
-    """Return what a client is told for one of `NO_OPERATION`."""
-    reason = error.as_http_error_reason() if isinstance(error, CannotGetOperationTypeError) else str(error)
+    """Return what a client is told for one of `NO_OPERATION`. The name that was asked for is not repeated."""
+    reason = str(error)
+    if isinstance(error, CannotGetOperationTypeError):
+        named = "" if error.operation_name is None else " with the name of `operationName`"
+        reason = f"The document has no operation{named}."
     return GraphQLError(reason, extensions={"code": BAD_REQUEST})

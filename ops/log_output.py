@@ -73,8 +73,8 @@ def configure_logging(settings: Settings) -> None:
     root.setLevel(settings.log_level)
     # It tells each step of its own start and end.
     logging.getLogger("dramatiq").setLevel(max(logging.WARNING, root.level))
-    # They quote statements, and what is sent.
-    for library in ("tortoise", "asyncio", "httpx", "multipart"):
+    # They quote statements, and what is sent and received: credentials, too.
+    for library in ("tortoise", "asyncio", "httpx", "multipart", "mandate.websocket"):
         logging.getLogger(library).setLevel(max(logging.WARNING, root.level))
     structlog.configure(
         processors=[

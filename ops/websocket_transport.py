@@ -2,10 +2,11 @@
 
 uvicorn closes with 1011 when a ping is not answered, which ends the reference client for good, and lets a `send` wait
 as long as a client takes nothing. A transport that is closed is gone only when its client has taken what was written,
-so whoever takes nothing is cut off a little later.
+so whoever takes nothing is cut off a little later. It logs addresses with their parameters, and what is received.
 """
 
 import asyncio
+import logging
 from typing import Any
 
 from uvicorn.protocols.utils import ClientDisconnected
@@ -17,11 +18,17 @@ SEND_TIMEOUT = 30.0
 #: Seconds that a client has to take what is written once its connection is to end.
 LAST_WORDS = 10.0
 
+log = logging.getLogger("mandate.websocket")
+
 
 class PatientWebSocketProtocol(WebSocketsSansIOProtocol):
     """A connection that ends in ways from which clients recover."""
 
     cut: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.logger = self.conn.logger = log
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the connection is gone."""

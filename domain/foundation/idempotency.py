@@ -95,8 +95,7 @@ async def find_result(sql: Session, principal: Principal, operation: str, call: 
     )
     if bytes(record[0]["input_hash"]) != call.input_hash:
         raise IdempotencyKeyReused
-    result = record[0]["result"]
-    return json.loads(result[AS_TEXT]) if AS_TEXT in result else result
+    return stored_in(record[0]["result"])
 
 
 async def remember_result(
@@ -109,11 +108,16 @@ async def remember_result(
         _account(principal),
         operation,
         call.key,
-        _storable(stored),
+        storable(stored),
     )
 
 
-def _storable(stored: Any) -> Any:
+def storable(stored: Any) -> Any:
     """Return a result as jsonb can hold it: refused rows may repeat names with characters that PostgreSQL has not."""
     text = json.dumps(stored)
     return {AS_TEXT: text} if _UNSTORABLE.search(text) else stored
+
+
+def stored_in(column: Any) -> Any:
+    """Return the result that `storable` has made what is in the column of."""
+    return json.loads(column[AS_TEXT]) if AS_TEXT in column else column

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from domain.foundation.idempotency import AS_TEXT, storable, stored_in
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.learner_state import LearnerState
 from domain.people.models import ERASED_NAME
@@ -32,6 +33,12 @@ UPDATE idempotency_key k
   FROM named WHERE k.id = named.id AND k.tenant_id = $1
 """
 
+#: Those that jsonb could not hold as they are. They are few.
+_RESULTS_AS_TEXT = f"""
+SELECT id, result FROM idempotency_key
+ WHERE tenant_id = $1 AND operation = 'bulkUpsertLearners' AND result ? '{AS_TEXT}' ORDER BY id FOR NO KEY UPDATE
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Traces:
@@ -60,3 +67,23 @@ async def blank_traces(work: UnitOfWork, traces: Traces) -> None:
         f"learner:{traces.learner_id}",
     )
     await work.sql.execute(_BLANK_RESULTS, work.tenant_id, traces.learner_id, traces.external_ids)
+    await _blank_results_as_text(work, traces)
+
+
+async def _blank_results_as_text(work: UnitOfWork, traces: Traces) -> None:
+    for record in await work.sql.fetch(_RESULTS_AS_TEXT, work.tenant_id):
+        stored = stored_in(record["result"])
+        theirs = [
+            row
+            for row in stored["result"]
+            if row["learner_id"] == traces.learner_id or row["external_id"] in traces.external_ids
+        ]
+        for row in theirs:
+            row["external_id"] = ""
+        if theirs:
+            await work.sql.execute(
+                "UPDATE idempotency_key SET result = $3 WHERE tenant_id = $1 AND id = $2",
+                work.tenant_id,
+                record["id"],
+                storable(stored),
+            )

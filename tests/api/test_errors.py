@@ -208,6 +208,37 @@ async def test_errors_of_literals_do_not_repeat_values(as_admin: ApiClient) -> N
     assert "s3cret" not in response.text
 
 
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ('{ node(id "s3cret") { id } }', "Syntax Error: Expected ':', found String."),
+        ('{ node(id: "x" """s3cret\n\'s""") { id } }', "Syntax Error: Expected Name, found BlockString."),
+        ("{ node(id: 1 4711) { id } }", "Syntax Error: Expected Name, found Int."),
+        ("{ node(id: 1 47.11) { id } }", "Syntax Error: Expected Name, found Float."),
+        ("{ node(id: 1) { id", "Syntax Error: Expected Name, found <EOF>."),
+    ],
+)
+async def test_syntax_errors_do_not_repeat_values(as_admin: ApiClient, document: str, message: str) -> None:
+    """They tell where it is, and what would be right there."""
+    (error,) = (await as_admin.execute(document))["errors"]
+    assert (error["message"], error["extensions"]) == (message, {"code": "GRAPHQL_PARSE_FAILED"})
+    assert error["locations"]
+
+
+async def test_names_of_operations_that_there_are_not_are_not_repeated(as_admin: ApiClient) -> None:
+    """They are of any length, and nobody knows what is in them."""
+    for document, message in (
+        ("{ tenant { id } }", "The document has no operation with the name of `operationName`."),
+        ("fragment A on Tenant { id }", "The document has no operation with the name of `operationName`."),
+    ):
+        body = {"query": document, "operationName": "s3cret"}
+        response = await as_admin.http.post("/graphql", json=body, headers=as_admin.headers)
+        assert response.status_code == 400
+        assert response.json() == {"errors": [{"message": message, "extensions": {"code": "BAD_REQUEST"}}]}
+    (error,) = (await as_admin.execute("fragment A on Tenant { id }"))["errors"]
+    assert error["message"] == "The document has no operation."
+
+
 async def test_every_operation_gives_back_its_connection(
     api: Api, admin: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -207,6 +207,14 @@ async def test_machines_learn_how_the_process_is(api: Api) -> None:
     assert (await api.http.get("/readyz")).json() == {"status": "ok"}
 
 
+async def test_nobody_is_sent_elsewhere(as_admin: ApiClient) -> None:
+    """A redirect would take a credential along, to whatever host and scheme the server believes to be its own."""
+    for path in ("/graphql/", "/readyz/", "/export/mandatory-tasks.csv/"):
+        for method in ("GET", "POST"):
+            response = await as_admin.http.request(method, path, headers=as_admin.headers)
+            assert (response.status_code, response.headers.get("location")) == (404, None)
+
+
 async def test_responses_are_not_stored_by_caches(as_admin: ApiClient) -> None:
     """Results depend on who asks."""
     response = await as_admin.post("{ tenant { name } }")

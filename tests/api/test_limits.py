@@ -55,6 +55,15 @@ async def test_a_document_has_at_most_5_mutations(as_admin: ApiClient) -> None:
     assert await refusal(as_admin, hidden) == {"code": "QUERY_TOO_EXPENSIVE", "limit": 5, "actual": 7}
 
 
+async def test_mutations_are_counted_at_once_however_often_fragments_repeat_each_other(as_learner: ApiClient) -> None:
+    """Ninety fragments that spread the next one twice would be more mutations than anybody could count."""
+    doubling = " ".join(
+        f"fragment F{number} on Mutation {{ ...F{number + 1} ...F{number + 1} }}" for number in range(90)
+    )
+    document = f"mutation {{ ...F0 }} {doubling} fragment F90 on Mutation {{ __typename }}"
+    assert await as_learner.value(document) == "Mutation"
+
+
 def nested(levels: int, inside: str) -> str:
     """Return a query that is `levels` deep; jobs lead to jobs through their subjects."""
     opening = "... on BackgroundJob { subject { "
@@ -98,6 +107,8 @@ WHO = " fragment Who on Actor { id }"
         ),
         ('{ nodes(ids: ["a", "b", "c"]) { id } }', {}, 3),
         ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ["a"] * 7}, 7),
+        # JSON has one kind of numbers, and so have the variables of GraphQL.
+        (JOBS + WHO, {"first": 100.0}, 100 * 2),
         (
             'query { node(id: "x") { ... on Tenant { limits { minimumLeadDays } refFields { label } } '
             "... on BackgroundJob { startedBy { id } } } }",
@@ -141,6 +152,18 @@ async def test_the_budget_holds_by_get_too(as_admin: ApiClient) -> None:
         assert response.status_code == status
 
 
+async def test_numbers_of_any_length_can_be_read(as_admin: ApiClient) -> None:
+    """An ID may be written as a number, and then has as many digits as it likes; a page size has not."""
+    digits = "1" * 5_000
+    assert await as_admin.value(f"{{ nodes(ids: [{digits}]) {{ id }} }}") == [None]
+    assert await as_admin.value(f"query ($ids: [ID!]! = [{digits}]) {{ nodes(ids: $ids) {{ id }} }}") == [None]
+    erase = f"mutation {{ eraseLearner(input: {{learner: {{id: {digits}}}}}) {{ errors {{ code path }} }} }}"
+    assert await as_admin.user_errors(erase) == [("NOT_FOUND", "input.learner")]
+    (error,) = (await as_admin.execute(f"{{ learners(first: {digits}) {{ totalCount }} }}"))["errors"]
+    assert error["extensions"] == {"code": "GRAPHQL_VALIDATION_FAILED"}
+    assert error["message"] == "Expected value of type 'Int'."
+
+
 async def test_a_bulk_payload_is_as_long_as_its_input(as_admin: ApiClient) -> None:
     """What it shows of each row counts for each row."""
     document = """
@@ -156,6 +179,24 @@ async def test_a_bulk_payload_is_as_long_as_its_input(as_admin: ApiClient) -> No
         "actual": 1 + 5 + 1_000 * (1 + 1 + 10),
     }
     assert (await as_admin.value("{ learners { totalCount } }"))["totalCount"] == 1
+
+
+async def test_other_payloads_are_as_long_as_their_input_too(as_admin: ApiClient) -> None:
+    """Whoever adds a hundred people gets a hundred back, and whoever reads ten notifications ten."""
+    add = """
+    mutation ($input: AddMembersInput!) { addMembers(input: $input) {
+      learners { enrollments(first: 99) { nodes { id } } } } }
+    """
+    members = {"target": {"clientId": "x"}, "learners": [{"email": "x"}] * 100}
+    assert (await refusal(as_admin, add, input=members))["actual"] == 1 + 100 * (1 + 99)
+    read = """
+    mutation ($input: MarkNotificationsReadInput!) { markNotificationsRead(input: $input) {
+      notifications { mandatoryTask { requiredCourses { id } } } } }
+    """
+    parsed = parse(read)
+    operation: Any = parsed.definitions[0]
+    counted = cost_of(schema()._schema, parsed, operation, {"input": {"ids": ["x"] * 10}})
+    assert counted.nodes == 1 + 10 * (1 + 1 + 5)
 
 
 async def test_a_page_of_any_size_can_be_refused(as_admin: ApiClient) -> None:

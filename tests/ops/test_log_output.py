@@ -16,9 +16,8 @@ def restored() -> Iterator[None]:
     """Leave the logging of the test run as it was."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    libraries = {
-        name: logging.getLogger(name).level for name in ("dramatiq", "tortoise", "asyncio", "httpx", "multipart")
-    }
+    names = ("dramatiq", "tortoise", "asyncio", "httpx", "multipart", "mandate.websocket")
+    libraries = {name: logging.getLogger(name).level for name in names}
     yield
     root.handlers, root.level = handlers, level
     for name, known in libraries.items():

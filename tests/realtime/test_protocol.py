@@ -27,8 +27,10 @@ INIT = {"type": "connection_init"}
 
 async def code_after(connection: ClientConnection, *messages: Any) -> int | None:
     """Send messages (bytes and text as they are) and return the code with which the server closes."""
-    for message in messages:
-        await connection.send(message if isinstance(message, str | bytes) else orjson.dumps(message).decode())
+    # It may close before all of a message has been sent.
+    with contextlib.suppress(websockets.ConnectionClosed):
+        for message in messages:
+            await connection.send(message if isinstance(message, str | bytes) else orjson.dumps(message).decode())
     async with asyncio.timeout(PATIENCE):
         await connection.wait_closed()
     return connection.close_code
@@ -83,6 +85,17 @@ async def socket(live: LiveServer, admin: Principal) -> Socket:
 async def test_what_is_no_message_closes_with_4400(socket: Socket, message: Any) -> None:
     """Clients that say it have to be repaired, and shall not come back to say it again."""
     assert await code_after(socket.connection, message) == 4400
+
+
+async def test_a_message_has_at_most_4_mib(live: LiveServer, socket: Socket) -> None:
+    """As a body has, before anybody is known as well; clients do not come back to say it again."""
+    padding = {"x": "x" * 4_000_000}
+    message = {"id": "1", "type": "subscribe", "payload": {"query": TENANT, "extensions": padding}}
+    await socket.send(message)
+    assert (await socket.receive())["type"] == "next"
+    padding["y"] = "y" * 200_000
+    assert await code_after(socket.connection, message) == 1009
+    assert await code_after(await live.connect(), {**INIT, "payload": {"x": "x" * 4 * 2**20}}) == 1009
 
 
 @pytest.mark.parametrize("payload", [[], "Bearer", 0, 1, True, ""])

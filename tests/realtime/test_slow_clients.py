@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import os
 import socket
 import struct
@@ -52,11 +53,15 @@ class RawSocket:
         """Send a message of the protocol."""
         await self.frame(1, orjson.dumps(message))
 
+    async def receive(self) -> bytes:
+        """Read what has come, nothing at the end."""
+        return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self._raw, 4096), 5)
+
     async def until(self, expected: bytes) -> None:
         """Read until something has come."""
         data = b""
         while expected not in data:
-            received = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self._raw, 4096), 5)
+            received = await self.receive()
             assert received, data
             data += received
 
@@ -178,3 +183,46 @@ async def test_who_takes_nothing_cannot_stay_when_the_connection_is_to_end(
     async with asyncio.timeout(2):
         while live.endpoint.connections.count:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
+
+
+async def ended(raw: RawSocket) -> bytes:
+    """Read until the server ends the connection."""
+    data = b""
+    while received := await raw.receive():
+        data += received
+    return data
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the server wait for half a second where it waits for ten."""
+    assert http_transport.HEAD_TIMEOUT == 10
+    monkeypatch.setattr(http_transport, "HEAD_TIMEOUT", 0.5)
+
+
+@pytest.mark.parametrize("beginning", [b"", b"POST /graphql HTTP/1.1\r\nHost: a\r\nX-A: "])
+async def test_who_has_nothing_to_say_is_let_go(hurried: None, raw: RawSocket, beginning: bytes) -> None:
+    """A request gets to its body within ten seconds, or to nothing."""
+    await raw.send(beginning)
+    assert await ended(raw) == b""
+
+
+async def test_the_next_request_has_its_own_time(hurried: None, raw: RawSocket) -> None:
+    """A connection that is kept is as patient as a new one."""
+    request = b"GET /healthz HTTP/1.1\r\nHost: a\r\n"
+    for _ in range(2):
+        await raw.send(request + b"\r\n")
+        await raw.until(b'"ok"')
+        await asyncio.sleep(0.7)
+    await raw.send(request)
+    assert await ended(raw) == b""
+
+
+async def test_headers_have_an_end(raw: RawSocket) -> None:
+    """What comes without one fills no memory."""
+    await raw.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-A: ")
+    with contextlib.suppress(ConnectionError):
+        for _ in range(100):
+            await raw.send(b"a" * 16_384)
+            await asyncio.sleep(0.001)
+        pytest.fail("it reads for ever")

@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection
 from domain.foundation.access import Principal
 from domain.foundation.settings import Settings
 from gql.http import GraphQLEndpoint
+from gql.limits import MAX_BODY_BYTES
 from ops.http_transport import PatientHttpProtocol
 from ops.websocket_transport import PatientWebSocketProtocol
 from tests.support.api import Api
@@ -187,6 +188,7 @@ async def serving(api: Api, settings: Settings) -> AsyncIterator[LiveServer]:
         ws=PatientWebSocketProtocol,
         # As operators run it.
         ws_per_message_deflate=False,
+        ws_max_size=MAX_BODY_BYTES,
         timeout_graceful_shutdown=3,
     )
     server = uvicorn.Server(config)

@@ -163,6 +163,24 @@ async def test_results_of_repeated_calls_forget_them(as_sync: ApiClient, as_admi
     assert await shown(as_admin, externalId="ZV-3301") is None
 
 
+async def test_results_with_odd_names_forget_them_too(
+    as_admin: ApiClient, zora: Principal, superuser: Connection
+) -> None:
+    """A result is kept in another way where a refused row has a name that PostgreSQL cannot hold."""
+    names = ("ZQ-7714", "odd\x00name", "O-2")
+    call = {"idempotencyKey": "hr-2", "rows": [{"externalId": one, "name": "Zora"} for one in names]}
+
+    async def results() -> list[tuple[str, str]]:
+        return [(one["externalId"], one["outcome"]) for one in (await as_admin.value(BULK, input=call))["results"]]
+
+    refused, created = ("odd\x00name", "FAILED"), ("O-2", "CREATED")
+    assert await results() == [("ZQ-7714", "UPDATED"), refused, created]
+    assert "idempotency_key: ZQ-7714" in await traces_of(superuser, ["ZQ-7714"])
+    await erase(as_admin, zora)
+    assert await traces_of(superuser, ["ZQ-7714"]) == []
+    assert await results() == [("", "UPDATED"), refused, created]
+
+
 async def test_erasing_twice_is_erasing_once(as_admin: ApiClient, zora: Principal, superuser: Connection) -> None:
     """A success, without another version, entry or change; by the old keys nobody is found any more."""
     left = await erase(as_admin, zora, idempotencyKey="once")
