@@ -15,7 +15,7 @@ from time import perf_counter
 import domain.reactions  # noqa: F401  Changes need the table of reactions.
 from bench.crowd import crowd
 from bench.database import Addresses, Connection, settle
-from bench.live import PAUSES, greetings, running_broadcast
+from bench.live import PAUSES, TO_AN_ACCOUNT, greetings, running_broadcast
 from bench.mutation import token_of, web_server
 from bench.processes import cpu_seconds, until_ready
 from bench.report import Figure, Spread
@@ -26,7 +26,6 @@ from domain.enrollments.operations import enroll_learner, unenroll_learner
 from domain.foundation import clock, nudge
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.people.queries import LearnerKey
-from gql.connections import CONNECTIONS_PER_ACCOUNT
 from ops.embedded import EmbeddedValkey
 
 NAME = "batches"
@@ -77,7 +76,7 @@ async def measure(owner: Connection, addresses: Addresses, size: Size) -> list[F
     await owner.execute(
         "UPDATE learner SET role = 'ADMIN' WHERE tenant_id = $1 AND id <= $2",
         company.tenant_id,
-        company.first_learner + SUBSCRIBERS // CONNECTIONS_PER_ACCOUNT,
+        company.first_learner + SUBSCRIBERS // TO_AN_ACCOUNT,
     )
     await settle(owner)
     batches = Batches(company)
@@ -100,7 +99,7 @@ async def _push(
     with web_server(addresses, company, redis_url=redis_url, more=more) as web:
         await until_ready(web.port, "/readyz")
         tokens = [
-            token_of(company, company.first_learner + number // CONNECTIONS_PER_ACCOUNT, web.secret_key)
+            token_of(company, company.first_learner + number // TO_AN_ACCOUNT, web.secret_key)
             for number in range(SUBSCRIBERS)
         ]
         async with crowd() as subscribers:

@@ -30,12 +30,13 @@ from domain.enrollments.operations import enroll_learner, unenroll_learner
 from domain.foundation import clock, nudge
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.people.queries import LearnerKey
-from gql.connections import CONNECTIONS_PER_ACCOUNT
 from ops.embedded import EmbeddedValkey
 
 NAME = "live"
 LEARNERS = 1_000
 WARM_UP = 5
+#: Connections that an account may have.
+TO_AN_ACCOUNT = 10
 #: Seconds between two changes: longer than those for which news are taken together, and never in step with anything.
 PAUSES = (0.06, 0.2)
 
@@ -104,7 +105,7 @@ async def measure(owner: Connection, addresses: Addresses, size: Size) -> list[F
     await owner.execute(
         "UPDATE learner SET role = 'ADMIN' WHERE tenant_id = $1 AND id < $2",
         company.tenant_id,
-        company.first_learner + max(size.subscriber_counts) // CONNECTIONS_PER_ACCOUNT + 1,
+        company.first_learner + max(size.subscriber_counts) // TO_AN_ACCOUNT + 1,
     )
     await settle(owner)
     figures = []
@@ -137,12 +138,10 @@ async def _measure_web(
         await until_ready(web.port, "/readyz")
         accounts = [
             token_of(company, company.first_learner + number, web.secret_key)
-            for number in range(count // CONNECTIONS_PER_ACCOUNT + 1)
+            for number in range(count // TO_AN_ACCOUNT + 1)
         ]
         async with crowd() as subscribers:
-            await subscribers.begin(
-                web.port, [greetings(accounts[number // CONNECTIONS_PER_ACCOUNT]) for number in range(count)]
-            )
+            await subscribers.begin(web.port, [greetings(accounts[number // TO_AN_ACCOUNT]) for number in range(count)])
             await _push(subscribers, changes, WARM_UP)
             before = await statements()
             delays = await _push(subscribers, changes, size.pushes)

@@ -3,13 +3,13 @@
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
+from typing import TypeVar
 
 from domain.foundation.access import Principal
+from domain.foundation.settings import Settings
 from gql.metrics import STREAM_CONNECTIONS
 
-STREAMS_PER_CONNECTION = 20
-CONNECTIONS_PER_ACCOUNT = 10
-CONNECTIONS_PER_TENANT = 20_000
+Key = TypeVar("Key")
 
 
 class TooManyConnections(Exception):
@@ -19,7 +19,10 @@ class TooManyConnections(Exception):
 class Connections:
     """Counts connections while they last."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self.streams_at_once = settings.streams_per_connection
+        self._per_account = settings.connections_per_account
+        self._per_tenant = settings.connections_per_tenant
         self._of_account: Counter[tuple[int, int | None, int | None]] = Counter()
         self._of_tenant: Counter[int] = Counter()
 
@@ -28,7 +31,7 @@ class Connections:
         """Count a connection of an account; raises TooManyConnections."""
         account = (principal.tenant_id, principal.learner_id, principal.service_account_id)
         tenant = principal.tenant_id
-        if self._of_account[account] >= CONNECTIONS_PER_ACCOUNT or self._of_tenant[tenant] >= CONNECTIONS_PER_TENANT:
+        if self._of_account[account] >= self._per_account or self._of_tenant[tenant] >= self._per_tenant:
             raise TooManyConnections
         self._of_account[account] += 1
         self._of_tenant[tenant] += 1
@@ -37,11 +40,17 @@ class Connections:
             yield
         finally:
             STREAM_CONNECTIONS.dec()
-            # What is at zero takes no memory.
-            self._of_account -= Counter({account: 1})
-            self._of_tenant -= Counter({tenant: 1})
+            _take(self._of_account, account)
+            _take(self._of_tenant, tenant)
 
     @property
     def count(self) -> int:
         """Connections of the process."""
         return sum(self._of_tenant.values())
+
+
+def _take(counts: Counter[Key], key: Key) -> None:
+    counts[key] -= 1
+    # What is at zero takes no memory.
+    if not counts[key]:
+        del counts[key]

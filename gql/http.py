@@ -109,7 +109,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         self._clock = clock
         self._feeds = feeds
         self._limiter = limiter
-        self.connections = Connections()
+        self.connections = Connections(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or one connection."""

@@ -24,7 +24,7 @@ from strawberry.types.execution import ExecutionResult
 from domain.foundation.access import Principal
 from domain.foundation.errors import Unauthenticated
 from domain.foundation.live import ResetReason
-from gql.connections import STREAMS_PER_CONNECTION, Connections, TooManyConnections
+from gql.connections import Connections, TooManyConnections
 from gql.context import Context
 from gql.request_errors import NO_OPERATION, is_executed, no_operation
 from gql.schema import Schema
@@ -153,10 +153,12 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
 
     async def handle_subscribe(self, message: Any) -> None:
         """Begin an operation."""
-        is_one_too_many = len(self.operations) >= STREAMS_PER_CONNECTION and message["id"] not in self.operations
+        is_one_too_many = (
+            len(self.operations) >= self._connections.streams_at_once and message["id"] not in self.operations
+        )
         if self.connection_acknowledged and is_one_too_many:
             extensions = {"code": "RATE_LIMITED", "retryAfterSeconds": RETRY_AFTER}
-            error = GraphQLError(f"At most {STREAMS_PER_CONNECTION} streams at once.", extensions=extensions)
+            error = GraphQLError(f"At most {self._connections.streams_at_once} streams at once.", extensions=extensions)
             await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
             return
         await super().handle_subscribe(message)

@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     )
     mail_directory: Path | None = Field(default=None, description="Maildir that keeps emails instead of sending them.")
     cost_per_minute: int = Field(default=30_000, ge=1, description="Points that an account may use up in a minute.")
+    streams_per_connection: int = Field(default=20, ge=1, description="Streams at once on one WebSocket.")
+    connections_per_account: int = Field(default=10, ge=1, description="Connections with streams, in one process.")
+    connections_per_tenant: int = Field(default=20_000, ge=1, description="Connections with streams, in one process.")
     metrics_address: str = Field(default="127.0.0.1", description="Address on which a process serves its metrics.")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="Port of the metrics; 0 for none.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -15,10 +15,12 @@ from websockets.asyncio.client import ClientConnection
 
 from domain.foundation.access import Principal
 from domain.foundation.database import writing
+from domain.foundation.settings import Settings
 from gql import http, streaming
 from gql.ids import LEARNER, encode
+from tests.support import factories
 from tests.support.api import Api
-from tests.support.live import PATIENCE, LiveServer, Socket
+from tests.support.live import PATIENCE, LiveServer, Socket, serving
 
 NEWS = "subscription ($after: String) { notificationsReceived(after: $after) { cursor notifications { title } } }"
 TENANT = "{ tenant { name } }"
@@ -308,20 +310,21 @@ async def test_ten_connections_are_what_an_account_has(
     await live.acting_as(admin)
 
 
-async def test_a_tenant_has_a_bound_of_its_own(
-    live: LiveServer,
-    api: Api,
-    admin: Principal,
-    learner: Principal,
-    another_admin: Principal,
-    monkeypatch: pytest.MonkeyPatch,
+async def test_bounds_are_settings(
+    api: Api, settings: Settings, admin: Principal, learner: Principal, another_admin: Principal
 ) -> None:
-    """Which other tenants do not notice."""
-    monkeypatch.setattr("gql.connections.CONNECTIONS_PER_TENANT", 1)
-    await live.acting_as(admin)
-    beginning = {**INIT, "payload": {"authorization": api.acting_as(learner).headers["Authorization"]}}
-    assert await code_after(await live.connect(), beginning) == 1013
-    await live.acting_as(another_admin)
+    """A tenant has one of its own, which other tenants do not notice."""
+    bounds = {"streams_per_connection": 2, "connections_per_account": 1, "connections_per_tenant": 2}
+    async with serving(api, settings.model_copy(update=bounds)) as live:
+        socket = await live.acting_as(admin)
+        for _ in range(2):
+            await socket.follow(NEWS)
+        assert await (await socket.subscribe(NEWS)).errors() == ["RATE_LIMITED"]
+        await live.acting_as(learner)
+        for person in (admin, await factories.create_person(admin.tenant_id)):
+            beginning = {**INIT, "payload": {"authorization": api.acting_as(person).headers["Authorization"]}}
+            assert await code_after(await live.connect(), beginning) == 1013
+        await live.acting_as(another_admin)
 
 
 async def test_who_does_not_answer_pings_is_closed_with_1013(live: LiveServer, admin: Principal) -> None:
