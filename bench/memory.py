@@ -1,13 +1,15 @@
-"""Resident memory of a web process after some hundred mutations, and of a worker process after a backfill."""
+"""Resident memory of a web process after some hundred mutations and after thousands of different documents, and of a
+worker process after a backfill.
+"""
 
 import asyncio
 import tempfile
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 from bench import backfill
 from bench.database import Addresses, Connection, settle
-from bench.load import send_all
+from bench.load import graphql_request, send_all
 from bench.mutation import UPDATED, changes, web_server
 from bench.processes import resident_megabytes, running, until_ready
 from bench.report import Figure
@@ -21,6 +23,9 @@ from ops.embedded import EmbeddedValkey
 
 NAME = "memory"
 RULES = 50
+#: A page whose selection nobody has asked for before.
+DOCUMENT = """{ learners(first: 20) { nodes { name%d: name id email role department { id name } learningGroups { name }
+enrollments(first: 2) { nodes { id status content { __typename id title } } } } pageInfo { hasNextPage } } }"""
 REQUESTS = 400
 CONNECTIONS = 8
 JOB_SECONDS = 300
@@ -37,6 +42,14 @@ async def measure(owner: Connection, addresses: Addresses, size: Size) -> list[F
         before = resident_megabytes(web.pid)
         await send_all(web.port, list(islice(changes(company, web.token), REQUESTS)), CONNECTIONS, UPDATED)
         figures = _figures(f"web process, after {REQUESTS:,} mutations", before, resident_megabytes(web.pid))
+    with web_server(addresses, company) as web:
+        await until_ready(web.port, "/readyz")
+        before = resident_megabytes(web.pid)
+        # More than are kept parsed, before the first look.
+        for begin, end in pairwise((0, size.documents // 4, size.documents)):
+            asked = [graphql_request(DOCUMENT % number, {}, web.token) for number in range(begin, end)]
+            await send_all(web.port, asked, CONNECTIONS, b'"nodes"')
+            figures += _figures(f"web process, after {end:,} documents", before, resident_megabytes(web.pid))
     with (
         tempfile.TemporaryDirectory(prefix="mandate-bench-", ignore_cleanup_errors=True) as directory,
         EmbeddedValkey(Path(directory) / "valkey") as valkey,

@@ -15,6 +15,8 @@ class Size:
     changes: int
     #: Requests of `mutation` per number of connections.
     requests: int
+    #: Different documents sent to one process.
+    documents: int
     backfill_learners: int
     imported_learners: int
     previewed_learners: int
@@ -42,6 +44,7 @@ SIZES = {
         learners_per_tenant=3_000,
         changes=200,
         requests=400,
+        documents=3_000,
         backfill_learners=20_000,
         imported_learners=2_000,
         previewed_learners=50_000,
@@ -61,6 +64,7 @@ SIZES = {
         learners_per_tenant=20_000,
         changes=800,
         requests=1_600,
+        documents=10_000,
         backfill_learners=1_000_000,
         imported_learners=20_000,
         previewed_learners=1_000_000,
