@@ -19,6 +19,7 @@ from graphql import (
     OperationType,
     SelectionSetNode,
 )
+from graphql.validation.validate import ValidationAbortedError
 
 TOO_EXPENSIVE = "QUERY_TOO_EXPENSIVE"
 
@@ -28,6 +29,8 @@ MAX_DEPTH = 12
 MAX_ALIASES = 30
 MAX_MUTATIONS = 5
 MAX_DIRECTIVES = 10
+#: Fields that are in one selection already under the same name: rules compare each of them with each.
+MAX_REPETITIONS = 30
 MAX_NODES = 10_000
 #: What is beyond this is told as this: products of page sizes would not even fit into JSON.
 MOST_TOLD = 2**31 - 1
@@ -70,10 +73,13 @@ class DocumentLimits(ASTValidationRule):
         self._check(
             "directives", sum(len(getattr(node, "directives", None) or ()) for node in fields), MAX_DIRECTIVES, document
         )
+        self._check("repeated fields", sum(_repetitions(node) for node in fields), MAX_REPETITIONS, document)
 
     def _check(self, what: str, actual: int, limit: int, node: Any) -> None:
         if actual > limit:
-            self.report_error(too_expensive(what, limit=limit, actual=actual, nodes=[node]))
+            error = too_expensive(what, limit=limit, actual=actual, nodes=[node])
+            # The end of it: other rules can take long for what is too much.
+            raise ValidationAbortedError(error.message, error.nodes, extensions=error.extensions)
 
 
 class _Depths:
@@ -136,6 +142,16 @@ def _nodes(document: DocumentNode) -> Iterator[Any]:
         selections = getattr(node, "selection_set", None)
         pending.extend(selections.selections if selections is not None else ())
         pending.extend(getattr(node, "variable_definitions", None) or ())
+
+
+def _repetitions(node: Any) -> int:
+    """Return how many fields of the selection below a node have a name that another one has."""
+    if getattr(node, "selection_set", None) is None:
+        return 0
+    names = [
+        (field.alias or field.name).value for field in node.selection_set.selections if isinstance(field, FieldNode)
+    ]
+    return len(names) - len(set(names))
 
 
 #: Besides those that graphql-core recommends, one of which bounds introspection.

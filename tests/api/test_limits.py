@@ -1,5 +1,6 @@
 """What a document may ask for. Each limit is tried at its edge and, where values matter, twice with different ones."""
 
+import time
 from typing import Any
 
 import pytest
@@ -76,6 +77,18 @@ async def test_a_document_is_at_most_12_levels_deep(as_admin: ApiClient) -> None
     assert await refusal(as_admin, nested(11, "id")) == {"code": "QUERY_TOO_EXPENSIVE", "limit": 12, "actual": 13}
     hidden = nested(10, "...Deep") + " fragment Deep on Node { ... on BackgroundJob { subject { id } } }"
     assert (await refusal(as_admin, hidden))["actual"] == 13
+
+
+async def test_repetitions_are_few(as_admin: ApiClient) -> None:
+    """Each of them is compared with each: a document that is short could take long."""
+    assert await as_admin.value("{ " + "tenant { id name } " * 31 + "}")
+    begin = time.perf_counter()
+    aliased = "x: __typename " * 17 + "y: __typename " * 16
+    for repeated in ("tenant { id } " * 32, "tenant { " + "id " * 900 + "}", aliased):
+        refused = await refusal(as_admin, "{ " + repeated + "}")
+        assert refused["code"] == "QUERY_TOO_EXPENSIVE"
+        assert refused["limit"] == 30
+    assert time.perf_counter() - begin < 1
 
 
 async def test_introspection_has_its_own_limit(as_admin: ApiClient) -> None:
