@@ -75,6 +75,8 @@ class FeedReader:
     def __init__(self, tenant_id: int, is_told: Callable[[], bool]) -> None:
         self.tenant_id = tenant_id
         self.moment = Moment(tenant_id, 0)
+        #: How often the feed has turned out to be another one than was read: an older database was restored.
+        self.restored_count = 0
         self._is_told = is_told
         self._ring: deque[Change] = deque(maxlen=RING)
         #: Latest positions at which what an account sees has changed, as far as the ring goes.
@@ -102,6 +104,17 @@ class FeedReader:
     async def ready(self) -> None:
         """Wait until the end of the feed is known."""
         await self._ready.wait()
+
+    async def reach(self, position: int) -> None:
+        """Wait until the end of the feed is known at least as far as somebody has seen it, in another process maybe.
+
+        What is shared at an earlier end is older than what they have.
+        """
+        restored_count = self.restored_count
+        if self.moment.head < position:
+            self.ring()
+        while self.moment.head < position and self.restored_count == restored_count:
+            await self._turn.wait()
 
     def turn(self) -> asyncio.Event:
         """Return what is set when the feed has grown, and every few seconds besides."""
@@ -135,10 +148,18 @@ class FeedReader:
             known = self.moment.head
             if head == known and self._ready.is_set():
                 return
-            changes = await read_changes(reads, self.tenant_id, after=max(known, head - RING), limit=RING)
-        if head - known > RING:
+            # With the last one that is known, if there is one: is it still what it was?
+            after = max(known - 1, head - RING, 0)
+            changes = await read_changes(reads, self.tenant_id, after=after, limit=RING + 1)
+        last = self._ring[-1] if self._ring else None
+        if head < known or any(last and change.position == last.position and change != last for change in changes):
+            log.warning("a change feed goes on from an older state: its streams start over")
+            self.restored_count += 1
+            known = after
             self._ring.clear()
-        self._ring.extend(change for change in changes if change.position <= head)
+        elif head - known > RING:
+            self._ring.clear()
+        self._ring.extend(change for change in changes if known < change.position <= head)
         self._accounts = {
             (change.object_type, change.object_id): change.position
             for change in self._ring

@@ -106,6 +106,33 @@ async def test_a_cursor_ahead_of_the_feed_is_expired(api: Api, socket: Socket, t
         assert (await stream.message())["type"] == "complete"
 
 
+@pytest.mark.parametrize("later", [3, 30])
+async def test_who_follows_while_an_older_database_is_restored_starts_over(
+    live: LiveServer, admin: Principal, tenant: Tenant, course: int, superuser: Connection, later: int
+) -> None:
+    """By the cursor that they had, also where as much has happened since as was lost; then all is as ever."""
+    socket = await live.acting_as(admin)
+    stream = await socket.follow(ENROLLMENTS)
+    await enroll_many(tenant.id, course, 20)
+    await stream.changes()
+    cursor = stream.cursor
+    async with superuser.transaction():
+        await superuser.execute("DELETE FROM change WHERE tenant_id = $1 AND position > 5", tenant.id)
+        await superuser.execute("UPDATE feed_head SET position = 5 WHERE tenant_id = $1", tenant.id)
+        await superuser.execute(
+            "INSERT INTO change_pending (tenant_id, object_type, object_id, version, at)"
+            " SELECT $1, 'TENANT', 1, 1, now() FROM generate_series(1, $2)",
+            tenant.id,
+            later,
+        )
+    nudge.send(tenant.id)
+    assert await stream.batch() == {"cursor": cursor, "reset": {"reason": "CURSOR_EXPIRED"}, "changes": []}
+    assert (await stream.message())["type"] == "complete"
+    again = await socket.follow(ENROLLMENTS)
+    await enroll_many(tenant.id, course, 3)
+    assert len(await again.changes(seconds=1)) == 3
+
+
 async def test_a_cursor_before_deleted_changes_is_expired(
     api: Api, live: LiveServer, admin: Principal, learner: Principal, tenant: Tenant, superuser: Connection
 ) -> None:
