@@ -63,6 +63,8 @@ from gql.user_errors import ERROR_TYPES
 #: Seconds that a query may take. A mutation is bounded in its transaction instead: it must not be cut off between a
 #: commit and the answer.
 QUERY_TIMEOUT = 10.0
+#: Characters of the longest document that is remembered. Comments and texts count, which are no limit of a document.
+LONGEST_REMEMBERED = 20_000
 #: What has one result, and not a stream of them.
 ANSWERED_AT_ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
 
@@ -150,6 +152,28 @@ class OperationChecks(SchemaExtension):
         if isinstance(caller, Context) and not caller.is_introspection_enabled:
             context.validation_rules = (*context.validation_rules, NoSchemaIntrospectionCustomRule)
         yield
+
+
+class DocumentCache(ParserCache):
+    """Remembers how documents are parsed; not long ones, of which a few hundred would take gigabytes."""
+
+    def on_parse(self) -> Iterator[None]:
+        """Parse a document unless it is long: then Strawberry does."""
+        if len(self.execution_context.query or "") > LONGEST_REMEMBERED:
+            yield
+        else:
+            yield from super().on_parse()
+
+
+class CheckCache(ValidationCache):
+    """Remembers what is wrong with documents, long ones excepted."""
+
+    def on_validate(self) -> Iterator[None]:
+        """Check a document unless it is long: then Strawberry does."""
+        if len(self.execution_context.query or "") > LONGEST_REMEMBERED:
+            yield
+        else:
+            yield from super().on_validate()
 
 
 class Schema(strawberry.Schema):
@@ -256,8 +280,8 @@ def schema() -> Schema:
             lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
             lambda: AddValidationRules(RULES),
             OperationChecks,
-            lambda: ParserCache(maxsize=500),
-            lambda: ValidationCache(maxsize=500),
+            lambda: DocumentCache(maxsize=500),
+            lambda: CheckCache(maxsize=500),
             OperationBudget,
         ],
     )

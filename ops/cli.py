@@ -70,6 +70,7 @@ def web(
     import uvicorn
 
     from gql.app import create_app
+    from gql.limits import MAX_BODY_BYTES
     from ops.garbage_collection import look_for_garbage_rarely
     from ops.http_transport import PatientHttpProtocol
     from ops.websocket_transport import PatientWebSocketProtocol
@@ -89,6 +90,8 @@ def web(
         server_header=False,
         http=PatientHttpProtocol,
         ws=PatientWebSocketProtocol,
+        # As long as a body over HTTP may be.
+        ws_max_size=MAX_BODY_BYTES,
         # What is sent is the same for many: to compress it anew for each costs more than it saves.
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=WEB_GRACE,

@@ -85,6 +85,14 @@ async def test_what_is_no_message_closes_with_4400(socket: Socket, message: Any)
     assert await code_after(socket.connection, message) == 4400
 
 
+async def test_a_message_is_no_longer_than_a_body_may_be(socket: Socket) -> None:
+    """One that is closes with 1009, after which clients do not come back to say it again."""
+    stream = await socket.subscribe(TENANT + "#" * 4_000_000)
+    assert (await stream.message())["type"] == "next"
+    message = {"id": "2", "type": "subscribe", "payload": {"query": TENANT + "#" * 4 * 1024**2}}
+    assert await code_after(socket.connection, message) == 1009
+
+
 @pytest.mark.parametrize("payload", [[], "Bearer", 0, 1, True, ""])
 async def test_the_payload_of_the_beginning_is_an_object(live: LiveServer, payload: Any) -> None:
     """Or null, or left out: without credentials that is Forbidden and not malformed."""

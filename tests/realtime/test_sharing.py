@@ -1,6 +1,8 @@
 """One process serves many subscribers from one read: what a change costs, and what is never shared."""
 
 import asyncio
+import gc
+import tracemalloc
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -94,7 +96,8 @@ async def test_a_change_costs_the_same_for_500_subscribers(
     assert trainers[0].learner_id is not None
     course = await factories.create_course(tenant.id, trainers=[trainers[0].learner_id])
     ids = await enroll_many(tenant.id, course.id, size)
-    await asyncio.sleep(0.3)
+    # Else the first to follow is told of them, and gets other batches than those who come later.
+    await sequence(tenant.id)
     made = 0
     complete = streaming._complete
 
@@ -175,6 +178,23 @@ async def test_what_is_shared_is_not_older_than_where_a_stream_begins(
     await sequence(tenant.id)
     late = await (await socket.subscribe(RULE_LIST)).batch(seconds=1)
     assert [rule["name"] for rule in late["rules"]] == ["All"]
+
+
+async def test_long_documents_are_not_kept(live: LiveServer, learner: Principal) -> None:
+    """Neither parsed nor with the batches that they have got: anybody could fill the memory with comments."""
+    await (await live.acting_as(learner)).follow(ENROLLMENTS)
+    socket = await live.acting_as(learner)
+    tracemalloc.start()
+    try:
+        for number in range(5):
+            stream = await socket.follow(f"# {number}{' ' * 200_000}\n{ENROLLMENTS}")
+            stream.document = ""
+            await stream.complete()
+        await asyncio.sleep(0.1)
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 700_000
+    finally:
+        tracemalloc.stop()
 
 
 async def assign(api: Api, assigner: Principal, person: Principal, course_id: int) -> str:

@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection
 from domain.foundation.access import Principal
 from domain.foundation.settings import Settings
 from gql.http import GraphQLEndpoint
+from gql.limits import MAX_BODY_BYTES
 from ops.http_transport import PatientHttpProtocol
 from ops.websocket_transport import PatientWebSocketProtocol
 from tests.support.api import Api
@@ -186,6 +187,7 @@ async def serving(api: Api, settings: Settings) -> AsyncIterator[LiveServer]:
         http=PatientHttpProtocol,
         ws=PatientWebSocketProtocol,
         # As operators run it.
+        ws_max_size=MAX_BODY_BYTES,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=3,
     )
