@@ -32,6 +32,8 @@ from graphql import (
     is_list_type,
 )
 
+from gql.documents import is_remembered
+
 LIST_LENGTH = 5
 #: Lists that are longer than others.
 LIST_LENGTHS = {
@@ -101,14 +103,14 @@ def cost_of(
     assert root is not None
     cost = _Counter(schema, document, operation, variables).of_type(root, (operation.selection_set,))
     # The input of a mutation is counted in all its depth.
-    if operation.operation is not OperationType.MUTATION:
+    if operation.operation is not OperationType.MUTATION and is_remembered(operation):
         _COUNTED[key] = operation, cost
         if len(_COUNTED) > MOST_COUNTED:
             del _COUNTED[next(iter(_COUNTED))]
     return cost
 
 
-#: Costs by operation and what matters of its variables. Operations are as many as documents are kept parsed.
+#: Costs by operation and what matters of its variables.
 _COUNTED: dict[Any, tuple[OperationDefinitionNode, Cost]] = {}
 MOST_COUNTED = 1_000
 

@@ -17,7 +17,7 @@ from graphql import (
     Undefined,
 )
 from graphql.validation import NoSchemaIntrospectionCustomRule
-from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, SchemaExtension, ValidationCache
+from strawberry.extensions import AddValidationRules, MaxTokensLimiter, SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.execution import ExecutionContext, ExecutionResult, PreExecutionError
@@ -37,6 +37,7 @@ from gql.compiled.executor import CompiledExecution
 from gql.content.mutations import ContentMutation
 from gql.content.queries import ContentQuery
 from gql.context import Context
+from gql.documents import CheckCache, DocumentCache
 from gql.enrollments.mutations import EnrollmentsMutation
 from gql.enrollments.queries import EnrollmentsQuery
 from gql.enrollments.subscriptions import EnrollmentsSubscription
@@ -258,8 +259,8 @@ def schema() -> Schema:
             lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
             lambda: AddValidationRules(RULES),
             OperationChecks,
-            lambda: ParserCache(maxsize=500),
-            lambda: ValidationCache(maxsize=500),
+            DocumentCache,
+            CheckCache,
             OperationBudget,
         ],
     )

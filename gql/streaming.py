@@ -5,6 +5,7 @@ skipped: the transport breaks off, and the client comes back with the last curso
 """
 
 import asyncio
+import hashlib
 import json
 import random
 from collections.abc import AsyncGenerator, Hashable, Mapping, Sequence
@@ -101,7 +102,9 @@ class Subscription:
         text = json.dumps(asked, sort_keys=True)
         principal = self.context.principal
         is_personal = principal.role is not Role.ADMIN or "viewer" in f"{self.query} {text}".lower()
-        return self.query, self.operation_name, text, principal if is_personal else Role.ADMIN
+        # Kept with every batch for as long as the batch is, and documents may be long.
+        asked_for = hashlib.sha256(repr((self.query, self.operation_name, text)).encode()).digest()
+        return asked_for, principal if is_personal else Role.ADMIN
 
 
 async def first_batch(

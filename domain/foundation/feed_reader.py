@@ -8,6 +8,7 @@ at its own pace, from the ring or, when it is further behind, from the table. Wh
 import asyncio
 import contextlib
 import logging
+from bisect import bisect_right
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
 from contextlib import asynccontextmanager
@@ -35,6 +36,12 @@ Result = TypeVar("Result")
 RING = 1_000
 #: Objects that are looked at in one go.
 PAGE = 250
+#: Objects whose last changes one statement reads from the table: to find them it goes through all that follows.
+BLOCK = 20_000
+#: What is kept of a moment; what nobody has asked for the longest goes first, and is worked out again.
+MOST_RESULTS = 1_000
+#: Blocks that are kept of a moment.
+MOST_BLOCKS = 4
 #: Seconds between two looks at the feed when nobody says that there is news, and when nobody could.
 POLL = 5.0
 POLL_UNTOLD = 1.0
@@ -51,6 +58,12 @@ class ChangePage:
     changes: list[Change]
     until: int
 
+    def after(self, position: int, count: int) -> "ChangePage":
+        """Return so many of the changes after a position."""
+        begin = bisect_right(self.changes, position, key=lambda change: change.position)
+        found = self.changes[begin : begin + count]
+        return ChangePage(found, found[-1].position if begin + count < len(self.changes) else self.until)
+
 
 class Moment:
     """What streams share while the feed ends at one position: reads, and what was worked out from them."""
@@ -59,14 +72,37 @@ class Moment:
         self.head = head
         self.reads = SharedReads(tenant_id)
         self._results: dict[Hashable, Once[Any]] = {}
+        #: Blocks, each with where it begins.
+        self._blocks: deque[tuple[ObjectType, int, ChangePage]] = deque(maxlen=MOST_BLOCKS)
 
     async def once(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-        """Return what `work` gives for the key; it is done once, and again only after a failure."""
-        once = self._results.get(key)
+        """Return what `work` gives for the key; it is done once, and again only after a failure or if long unused."""
+        once = self._results.pop(key, None)
         if once is None or once.has_failed:
-            once = self._results[key] = Once(work())
+            once = Once(work())
+            if len(self._results) >= MOST_RESULTS:
+                del self._results[next(iter(self._results))]
+        # Last is what was asked for last.
+        self._results[key] = once
         result: Result = once.result() if once.is_done else await once.wait()
         return result
+
+    async def page(self, after: int, object_type: ObjectType) -> ChangePage:
+        """Return at most 250 objects that have changed after a position, from the table."""
+        for kind, begin, block in self._blocks:
+            if kind == object_type and begin <= after < block.until:
+                return block.after(after, PAGE)
+        changes = await read_latest_changes(
+            self.reads,
+            self.reads.tenant_id,
+            after=after,
+            until=self.head,
+            object_type=object_type,
+            limit=BLOCK + 1,
+        )
+        block = ChangePage(changes, self.head).after(after, BLOCK)
+        self._blocks.append((object_type, after, block))
+        return block.after(after, PAGE)
 
 
 class FeedReader:
@@ -75,6 +111,8 @@ class FeedReader:
     def __init__(self, tenant_id: int, is_told: Callable[[], bool]) -> None:
         self.tenant_id = tenant_id
         self.moment = Moment(tenant_id, 0)
+        #: How often the feed has turned out to be another one than was read: an older database was restored.
+        self.restored_count = 0
         self._is_told = is_told
         self._ring: deque[Change] = deque(maxlen=RING)
         #: Latest positions at which what an account sees has changed, as far as the ring goes.
@@ -102,6 +140,17 @@ class FeedReader:
     async def ready(self) -> None:
         """Wait until the end of the feed is known."""
         await self._ready.wait()
+
+    async def reach(self, position: int) -> None:
+        """Wait until the end of the feed is known at least as far as somebody has seen it, in another process maybe.
+
+        What is shared at an earlier end is older than what they have.
+        """
+        restored_count = self.restored_count
+        if self.moment.head < position:
+            self.ring()
+        while self.moment.head < position and self.restored_count == restored_count:
+            await self._turn.wait()
 
     def turn(self) -> asyncio.Event:
         """Return what is set when the feed has grown, and every few seconds besides."""
@@ -135,10 +184,18 @@ class FeedReader:
             known = self.moment.head
             if head == known and self._ready.is_set():
                 return
-            changes = await read_changes(reads, self.tenant_id, after=max(known, head - RING), limit=RING)
-        if head - known > RING:
+            # With the last one that is known, if there is one: is it still what it was?
+            after = max(known - 1, head - RING, 0)
+            changes = await read_changes(reads, self.tenant_id, after=after, limit=RING + 1)
+        last = self._ring[-1] if self._ring else None
+        if head < known or any(last and change.position == last.position and change != last for change in changes):
+            log.warning("a change feed goes on from an older state: its streams start over")
+            self.restored_count += 1
+            known = after
             self._ring.clear()
-        self._ring.extend(change for change in changes if change.position <= head)
+        elif head - known > RING:
+            self._ring.clear()
+        self._ring.extend(change for change in changes if known < change.position <= head)
         self._accounts = {
             (change.object_type, change.object_id): change.position
             for change in self._ring
@@ -154,25 +211,15 @@ class FeedReader:
         return await moment.once(("page", after, object_type), lambda: self._page(moment, after, object_type))
 
     async def _page(self, moment: Moment, after: int, object_type: ObjectType) -> ChangePage:
-        if self._is_in_ring(after):
-            last = {
-                change.object_id: change
-                for change in self._ring
-                if after < change.position <= moment.head and change.object_type == object_type
-            }
-            found = sorted(last.values(), key=lambda change: change.position)[: PAGE + 1]
-        else:
-            found = await read_latest_changes(
-                moment.reads,
-                self.tenant_id,
-                after=after,
-                until=moment.head,
-                object_type=object_type,
-                limit=PAGE + 1,
-            )
-        if len(found) > PAGE:
-            return ChangePage(found[:PAGE], found[PAGE - 1].position)
-        return ChangePage(found, moment.head)
+        if not self._is_in_ring(after):
+            return await moment.page(after, object_type)
+        last = {
+            change.object_id: change
+            for change in self._ring
+            if after < change.position <= moment.head and change.object_type == object_type
+        }
+        found = sorted(last.values(), key=lambda change: change.position)
+        return ChangePage(found, moment.head).after(after, PAGE)
 
     async def has_scope_changed(self, moment: Moment, principal: Principal, after: int) -> bool:
         """Tell whether what the account may see has changed after a position, or whether it has been revoked."""

@@ -117,11 +117,16 @@ async def follow(
         # What a reset names is what the client has: it is not told of every position that is passed.
         told = checked = position
         sent_at = float("-inf")
+        restored_count = reader.restored_count
+        await reader.reach(position)
         if opening:
             yield LiveBatch(position, reader.moment.reads, opening)
             sent_at = time.monotonic()
         while True:
             turn, moment = reader.turn(), reader.moment
+            if reader.restored_count != restored_count:
+                yield LiveBatch(told, moment.reads, reset=ResetReason.CURSOR_EXPIRED)
+                return
             if await reader.has_scope_changed(moment, principal, position):
                 yield LiveBatch(told, moment.reads, reset=ResetReason.SCOPE_CHANGED)
                 return

@@ -14,6 +14,7 @@ from domain.foundation.database import ReadScope
 
 #: Answers that are remembered; beyond, statements simply run again.
 MOST_ANSWERS = 5_000
+MOST_ROWS = 50_000
 
 
 class SharedReads(ReadScope):
@@ -25,6 +26,7 @@ class SharedReads(ReadScope):
     def __init__(self, tenant_id: int) -> None:
         super().__init__(tenant_id)
         self._answers: dict[Hashable, asyncio.Future[list[asyncpg.Record]]] = {}
+        self._row_count = 0
         self._readers = 0
 
     async def __aenter__(self) -> "SharedReads":
@@ -46,11 +48,11 @@ class SharedReads(ReadScope):
         key = (sql, *(_hashable(arg) for arg in args))
         answer = self._answers.get(key)
         if answer is None:
-            if len(self._answers) >= MOST_ANSWERS:
+            if len(self._answers) >= MOST_ANSWERS or self._row_count >= MOST_ROWS:
                 return await self._read(sql, *args)
             # A task of its own: whoever asked first may leave while others wait.
             answer = self._answers[key] = asyncio.ensure_future(self._read(sql, *args))
-            answer.add_done_callback(lambda done: self._forget_failure(key, done))
+            answer.add_done_callback(lambda done: self._note(key, done))
         return await asyncio.shield(answer)
 
     async def _read(self, sql: str, *args: Any) -> list["asyncpg.Record"]:
@@ -62,9 +64,12 @@ class SharedReads(ReadScope):
                 await super().close()
                 raise
 
-    def _forget_failure(self, key: Hashable, done: "asyncio.Future[list[asyncpg.Record]]") -> None:
+    def _note(self, key: Hashable, done: "asyncio.Future[list[asyncpg.Record]]") -> None:
         if done.cancelled() or done.exception() is not None:
+            # A failure is not remembered.
             self._answers.pop(key, None)
+        else:
+            self._row_count += len(done.result())
 
 
 def _hashable(arg: Any) -> Hashable:

@@ -7,9 +7,7 @@ from graphql import NonNullTypeNode, OperationDefinitionNode
 
 from gql.compiled.leaves import NotPlain
 from gql.compiled.source import Plan, compile_plan
-
-#: Operations whose plans are kept, as many as documents are kept parsed.
-MOST_OPERATIONS = 500
+from gql.documents import MOST_REMEMBERED, is_remembered
 
 
 class Plans:
@@ -46,7 +44,7 @@ class Plans:
 class PlanCache:
     """Plans of many operations; those not used for longest are dropped."""
 
-    def __init__(self, most: int = MOST_OPERATIONS) -> None:
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
         self._most = most
         self._kept: OrderedDict[Any, Plans] = OrderedDict()
 
@@ -58,7 +56,10 @@ class PlanCache:
         key = (id(executor.operation), *_flags(executor))
         plans = self._kept.get(key)
         if plans is None or not plans.belong_to(executor):
-            plans = self._kept[key] = Plans(executor.operation, executor.schema)
+            plans = Plans(executor.operation, executor.schema)
+            if not is_remembered(executor.operation):
+                return plans
+            self._kept[key] = plans
             if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)

@@ -1,6 +1,8 @@
 """One process serves many subscribers from one read: what a change costs, and what is never shared."""
 
 import asyncio
+import gc
+import tracemalloc
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +19,7 @@ from graphql import (
     is_required_argument,
 )
 
+from domain.foundation import feed_reader, nudge
 from domain.foundation.access import Principal, Role
 from domain.foundation.change_feed import sequence
 from domain.foundation.database import Session
@@ -24,7 +27,7 @@ from domain.tenants.models import Tenant
 from gql import streaming
 from gql.ids import CONTENT, encode
 from gql.schema import schema
-from tests.realtime.test_credentials import learner_id
+from tests.realtime.test_credentials import learner_id, mutation
 from tests.realtime.test_resets import cursor_of, enroll_many, make_job, touch
 from tests.realtime.test_streams import ENROLL, ENROLLMENTS
 from tests.support import factories
@@ -37,7 +40,9 @@ ASSIGN = """mutation ($input: AssignMandatoryTaskInput!) { assignMandatoryTask(i
   mandatoryTask { id } errors { code path message } } }"""
 TASKS = """subscription ($after: String, $filter: MandatoryTaskFilterInput) {
   mandatoryTaskChanges(after: $after, filter: $filter) { cursor reset { reason } changes { mandatoryTaskId } } }"""
-
+RULE = """mutation ($input: CreateAutoAssignmentRuleInput!) { createAutoAssignmentRule(input: $input) {
+  rule { id } errors { code path message } } }"""
+RULE_LIST = "subscription { autoAssignmentRuleList { cursor reset { reason } rules { name } } }"
 
 ROOTS = (
     *("mandatoryTaskChanges", "enrollmentChanges", "contentActionsLogged"),
@@ -91,7 +96,8 @@ async def test_a_change_costs_the_same_for_500_subscribers(
     assert trainers[0].learner_id is not None
     course = await factories.create_course(tenant.id, trainers=[trainers[0].learner_id])
     ids = await enroll_many(tenant.id, course.id, size)
-    await asyncio.sleep(0.3)
+    # Else the first to follow is told of them, and gets other batches than those who come later.
+    await sequence(tenant.id)
     made = 0
     complete = streaming._complete
 
@@ -146,6 +152,49 @@ async def test_the_own_enrollment_is_never_shared(
         (change,) = await stream.changes()
         names.append(change["enrollment"]["content"]["viewerEnrollment"]["learner"]["name"])
     assert names == ["Ada Admin", "Bea Boss"]
+
+
+async def test_what_is_shared_is_not_older_than_where_a_stream_begins(
+    api: Api, live: LiveServer, admin: Principal, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process has numbered a change of which this one has not been told: the first list holds it already."""
+    monkeypatch.setattr(feed_reader, "POLL", 600.0)
+    input = {"feature": "AUTO_ASSIGNMENT", "isEnabled": True}
+    await api.acting_as(admin).run(mutation("setTenantFeature"), input=input)
+    course = await factories.create_course(tenant.id)
+    socket = await live.acting_as(admin)
+    assert (await (await socket.subscribe(RULE_LIST)).batch())["rules"] == []
+    await asyncio.sleep(0.3)
+    await nudge.stop()
+    await api.acting_as(admin).run(
+        RULE,
+        input={
+            "name": "All",
+            "contents": [{"id": encode(CONTENT, course.id)}],
+            "match": "ALL",
+            "conditions": [{"refValue": {"fieldNumber": 1, "operator": "NOT_EQUALS", "values": ["x"]}}],
+        },
+    )
+    await sequence(tenant.id)
+    late = await (await socket.subscribe(RULE_LIST)).batch(seconds=1)
+    assert [rule["name"] for rule in late["rules"]] == ["All"]
+
+
+async def test_long_documents_are_not_kept(live: LiveServer, learner: Principal) -> None:
+    """Neither parsed nor with the batches that they have got: anybody could fill the memory with comments."""
+    await (await live.acting_as(learner)).follow(ENROLLMENTS)
+    socket = await live.acting_as(learner)
+    tracemalloc.start()
+    try:
+        for number in range(5):
+            stream = await socket.follow(f"# {number}{' ' * 200_000}\n{ENROLLMENTS}")
+            stream.document = ""
+            await stream.complete()
+        await asyncio.sleep(0.1)
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 700_000
+    finally:
+        tracemalloc.stop()
 
 
 async def assign(api: Api, assigner: Principal, person: Principal, course_id: int) -> str:
@@ -227,10 +276,6 @@ async def answer(stream: Stream) -> Any:
         return [error["extensions"]["code"] for error in message["payload"]]
     await stream.complete()
     return message["payload"]
-
-
-RULE = """mutation ($input: CreateAutoAssignmentRuleInput!) { createAutoAssignmentRule(input: $input) {
-  rule { id } errors { code path message } } }"""
 
 
 async def test_nothing_else_differs_between_two_admins(
