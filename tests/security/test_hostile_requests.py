@@ -56,6 +56,8 @@ class Size:
 
 SMALL = Size(requests=1_000, generated=20, growth=40)
 LARGE = Size(requests=100_000, generated=2_000, growth=24)
+#: Requests after which who asks is there again, with the rights that they had.
+REVIVED_EVERY = 100
 #: One in so many requests switches the rules on again, which others switch off.
 RESTORED_EVERY = 40
 RESTORE = graphql(
@@ -173,7 +175,9 @@ async def test_nothing_that_is_sent_breaks_or_opens_anything(
         begun = time.monotonic()
         memory = []
         for _ in range(PARTS):
-            await sender.send_all(next(requests) for _ in range(size.requests // PARTS))
+            for _ in range(size.requests // PARTS // REVIVED_EVERY):
+                await sender.send_all(next(requests) for _ in range(REVIVED_EVERY))
+                await revive(superuser, ours)
             memory.append(round(resident_megabytes(web.pid), 1))
         tell(
             f"{size.requests} requests in {time.monotonic() - begun:.0f} s, MB in between: {memory};"
@@ -185,10 +189,26 @@ async def test_nothing_that_is_sent_breaks_or_opens_anything(
     (tmp_path / "faults").write_text("\n".join(sender.faults), errors="replace")
     assert sender.faults == [], f"{len(sender.faults)} faults:\n" + "\n".join(sender.faults[:20])
     assert '"name":' in viewer
+    assert sender.codes["200"] > sender.codes["401"]
     assert CANARY not in web.output
     assert "Traceback" not in web.output
     assert await rows_of(superuser, another_tenant.id) == before
     assert memory[-1] - memory[PARTS // 3] < size.growth
+
+
+async def revive(superuser: Connection, world: World) -> None:
+    """Undo what a caller has done to another one: erased, deactivated, given another role, revoked."""
+    for name, principal in world.callers.items():
+        if principal.learner_id is None:
+            statement = "UPDATE service_account SET revoked_at = NULL WHERE id = $1 AND revoked_at IS NOT NULL"
+            await superuser.execute(statement, principal.service_account_id)
+        else:
+            await superuser.execute(
+                "UPDATE learner SET role = $2, is_active = true, erased_at = NULL"
+                " WHERE id = $1 AND (role <> $2 OR NOT is_active OR erased_at IS NOT NULL)",
+                principal.learner_id,
+                name,
+            )
 
 
 def hostile_requests(random: Random, ours: World, theirs: World, cursors: dict[str, str]) -> Iterator[Request]:
