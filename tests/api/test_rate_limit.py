@@ -334,9 +334,12 @@ async def test_the_number_of_accounts_is_no_way_around(api: Api, admin: Principa
     assert account_of(admin) != account_of(other)
 
 
-async def test_thousands_of_streams_may_pay_at_once(redis_url: str) -> None:
-    """They take turns, so the client does not run out of connections, and nobody takes Redis for gone."""
-    limiter = CostLimiter(redis_url, limit=100_000)
-    await asyncio.gather(*(limiter.owe(f"1:{number % 100}:", 1) for number in range(2_000)))
-    assert limiter.is_shared
-    await limiter.close()
+async def test_thousands_of_streams_may_pay_at_once(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take turns, so the client does not run out of connections, and nobody takes Redis for gone.
+
+    Connections are counted here, not time, of which a busy machine may take any.
+    """
+    monkeypatch.setattr(rate_limit, "PATIENCE", 10)
+    async with limiter_of(redis_url, 100_000) as limiter:
+        await asyncio.gather(*(limiter.owe(f"1:{number % 100}:", 1) for number in range(2_000)))
+        assert limiter.is_shared
