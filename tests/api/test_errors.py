@@ -251,6 +251,13 @@ async def test_syntax_errors_do_not_repeat_values(as_admin: ApiClient, document:
     assert error["locations"]
 
 
+async def test_errors_name_the_lines_of_their_own_document(as_admin: ApiClient) -> None:
+    """Also where another document was the same but for where its lines end."""
+    for document, line, column in (("{\n nope }", 2, 2), ("{  nope }", 1, 4), ("{\n nope }", 2, 2)):
+        (error,) = (await as_admin.execute(document))["errors"]
+        assert error["locations"] == [{"line": line, "column": column}]
+
+
 async def test_names_of_operations_that_there_are_not_are_not_repeated(as_admin: ApiClient) -> None:
     """They are of any length, and nobody knows what is in them."""
     for document, message in (
