@@ -121,9 +121,12 @@ class Context:
         """
         idempotent = idempotent_call(input, result_type)
         await self.close()
-        return await perform(
+        done = await perform(
             self.principal, self.now, operation, action, idempotent=idempotent, seconds=MUTATION_TIMEOUT
         )
+        # What the payload of an earlier change has given up may have read meanwhile, from before this one.
+        await self.close()
+        return done
 
     async def change_cursor(self) -> str:
         """Return the end of the change feed in the snapshot of the operation: everything that it misses comes later.
@@ -159,6 +162,11 @@ class Context:
         """End the snapshot and forget what was loaded from it."""
         self.loads.forget()
         await self.reads.close()
+
+    async def finish(self) -> None:
+        """End the operation. Resolvers beside one that failed may still run; they read nothing more."""
+        self.loads.forget()
+        await self.reads.finish()
 
 
 Info = strawberry.Info[Context, None]

@@ -17,7 +17,7 @@ from domain.foundation.database import is_connection_lost
 from domain.foundation.errors import DomainError, RequestFailure, TimedOut, Unavailable
 from gql.limits import too_many_tokens
 from gql.user_errors import error_extensions
-from gql.variables import is_variable_error, rebuild
+from gql.variables import BAD_VARIABLES, DO_NOT_FIT, is_about_variable, is_variable_error, rebuild
 
 log = logging.getLogger("mandate.api")
 
@@ -51,6 +51,8 @@ def publish(error: GraphQLError, schema: GraphQLSchema, *, is_before_execution: 
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
+    if is_about_variable(cause):
+        return _located(error, DO_NOT_FIT, {"code": BAD_VARIABLES})
     if isinstance(cause, DomainError):
         return _located(error, cause.message, error_extensions(cause))
     failure = as_request_failure(cause)

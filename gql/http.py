@@ -127,7 +127,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         try:
             response = await self._answer(request)
         finally:
-            await let_go()
+            context: Context | None = getattr(request.state, "context", None)
+            if context is not None:
+                await context.finish()
         await response(scope, receive, send)
 
     async def _serve_socket(self, websocket: WebSocket) -> None:

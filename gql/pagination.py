@@ -16,7 +16,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import strawberry
 
-from domain.foundation.listing import Page, PageRequest
+from domain.foundation.listing import Page, PageRequest, load_counts
 from gql.canonical import digest
 from gql.context import Info
 from gql.cursors import list_cursor, list_position
@@ -106,7 +106,7 @@ class Connection(Generic[NodeT, EdgeT]):
     @strawberry.field(description="Number of items on all pages; costs a count, ask only when shown.")
     async def total_count(self, info: Info) -> int:
         """Count the items on all pages."""
-        return await self.page.query.count(info.context.reads)
+        return await info.context.load(load_counts, self.page.query)
 
 
 @strawberry.type

@@ -8,7 +8,8 @@ import asyncio
 import hashlib
 import json
 import random
-from collections.abc import AsyncGenerator, Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Hashable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Self
@@ -16,6 +17,7 @@ from typing import Any, Self
 import orjson
 from graphql import FieldNode, GraphQLError, GraphQLSchema, VariableNode, located_error
 from graphql.execution.execute import create_source_event_stream
+from graphql.language.ast import QUERY_DOCUMENT_KEYS
 
 from domain.foundation.access import Role
 from domain.foundation.errors import DomainError, Forbidden
@@ -83,6 +85,18 @@ class Subscription:
             )
         return node
 
+    def _used_variables(self) -> Iterator[str]:
+        """Yield the names of variables wherever they are used; in the text there may be anything behind the `$`."""
+        pending: list[Any] = [self.executor.operation.selection_set, *self.executor.fragment_definitions.values()]
+        pending += self.executor.operation.directives or ()
+        while pending:
+            node = pending.pop()
+            if isinstance(node, VariableNode):
+                yield node.name.value
+            for key in QUERY_DOCUMENT_KEYS.get(node.kind, ()):
+                below = getattr(node, key, None)
+                pending += below if isinstance(below, list | tuple) else [] if below is None else [below]
+
     @property
     def key(self) -> Hashable:
         """Return what is equal for operations that make the same of a batch.
@@ -94,11 +108,8 @@ class Subscription:
             for argument in self.root_field.arguments or ()
             if argument.name.value == "after" and isinstance(argument.value, VariableNode)
         }
-        asked = {
-            name: value
-            for name, value in self.variables.items()
-            if not (name in begins and self.query.count(f"${name}") == 2)
-        }
+        used = Counter(self._used_variables())
+        asked = {name: value for name, value in self.variables.items() if not (name in begins and used[name] == 1)}
         text = json.dumps(asked, sort_keys=True)
         principal = self.context.principal
         is_personal = principal.role is not Role.ADMIN or "viewer" in f"{self.query} {text}".lower()

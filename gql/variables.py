@@ -6,6 +6,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     VariableDefinitionNode,
+    VariableNode,
     is_input_object_type,
     is_list_type,
     is_non_null_type,
@@ -14,6 +15,7 @@ from graphql import (
 from strawberry.exceptions import StrawberryInputCoercionError
 
 BAD_VARIABLES = "BAD_VARIABLES"
+DO_NOT_FIT = "The variables do not fit the document."
 
 _PATH = re.compile(r"^Variable '\$\w+' has invalid (?:default )?value(?: at ((?:\.\w+|\[\d+\])+))?: ")
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
@@ -28,13 +30,18 @@ def is_variable_error(error: GraphQLError) -> bool:
     return error.path is None and isinstance(error.original_error, GraphQLError | None)
 
 
+def is_about_variable(cause: BaseException | None) -> bool:
+    """Tell whether a field or directive cannot take the value of a variable: null, where only its default would do."""
+    return isinstance(cause, GraphQLError) and any(isinstance(node, VariableNode) for node in cause.nodes or ())
+
+
 def rebuild(error: GraphQLError, schema: GraphQLSchema) -> GraphQLError:
     """Return the error with a message of variable name, path and expected type."""
     node = error.nodes[0] if error.nodes else None
     if not isinstance(node, VariableDefinitionNode):
         # Strawberry's own check of inputs that take exactly one key does not say where it was.
         is_telling = isinstance(error, StrawberryInputCoercionError) and "exactly one key" in error.message
-        message = error.message if is_telling else "The variables do not fit the document."
+        message = error.message if is_telling else DO_NOT_FIT
         return GraphQLError(message, nodes=error.nodes, extensions={"code": BAD_VARIABLES})
     found = _PATH.match(error.message)
     path = (found and found.group(1)) or ""

@@ -174,7 +174,7 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
             try:
                 await self._run(operation, context)
             finally:
-                await context.close()
+                await context.finish()
         except (WebSocketDisconnected, WebSocketDisconnect):
             return
         except Unauthenticated:

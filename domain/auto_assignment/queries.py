@@ -6,6 +6,7 @@ from datetime import datetime
 
 from domain.auto_assignment.conditions import Condition, ConditionKind, RefOperator
 from domain.enrollments.models import EnrollmentStatus
+from domain.enrollments.pages import read_alike, read_pages
 from domain.foundation.access import Principal
 from domain.foundation.database import Statements
 from domain.foundation.errors import TooManyItems
@@ -174,17 +175,31 @@ class MemberRow:
     name_key: str
 
 
-async def list_members(reads: Statements, principal: Principal, rule_id: int, request: PageRequest) -> Page[MemberRow]:
-    """Return the learners who meet a rule now, by name."""
-    query = (
-        Query("l.id, l.name_key", "learner l")
-        .where("l.tenant_id = ?", principal.tenant_id)
-        .where("l.is_active")
-        .where("EXISTS (SELECT 1 FROM rule_member m WHERE m.rule_id = ? AND m.learner_id = l.id)", rule_id)
+@dataclass(frozen=True, slots=True)
+class MembersOfRule:
+    """Key of one page of the learners who meet a rule."""
+
+    rule_id: int
+    request: PageRequest
+
+
+async def load_members_of_rules(
+    reads: Statements, principal: Principal, keys: Sequence[MembersOfRule]
+) -> list[Page[MemberRow]]:
+    """Return a page of the learners who meet each rule now, by name; none for who may not see rules."""
+    query = Query("l.id, l.name_key", "rule_member m JOIN learner l ON l.id = m.learner_id").where(
+        "m.tenant_id = ? AND l.tenant_id = m.tenant_id AND l.is_active", principal.tenant_id
     )
     if not principal.sees_all:
         query.where("false")
-    return await read_page(reads, MemberRow, query, _LEARNERS_BY_NAME, request)
+
+    async def read(alike: list[MembersOfRule]) -> list[Page[MemberRow]]:
+        parents = [(key.rule_id,) for key in alike]
+        return await read_pages(
+            reads, MemberRow, query, _LEARNERS_BY_NAME, alike[0].request, columns=["m.rule_id"], parents=parents
+        )
+
+    return await read_alike(keys, lambda key: key.request, read)
 
 
 async def load_member_rule_ids_by_learner(

@@ -4,14 +4,13 @@ Rules are internal: only who sees the whole tenant learns which rule caused an e
 """
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 from domain.enrollments.log_filter import ActionFilter, restrict
 from domain.enrollments.log_pages import LATEST_FIRST, read_as_committed, read_latest
-from domain.enrollments.pages import read_pages
+from domain.enrollments.pages import read_alike, read_pages
 from domain.enrollments.queries import visibility
 from domain.foundation.access import Principal
 from domain.foundation.change_feed import sequence
@@ -162,16 +161,13 @@ async def load_action_pages(
     reads: Statements, principal: Principal, keys: Sequence[ActionsOf]
 ) -> list[Page[ContentActionRow]]:
     """Return each page of entries that the viewer may see, newest first."""
-    alike: defaultdict[tuple[ActionFilter, PageRequest, tuple[str, ...]], list[ActionsOf]] = defaultdict(list)
-    for key in keys:
-        alike[key.restriction, key.request, key.parent()[0]].append(key)
-    pages: dict[ActionsOf, Page[ContentActionRow]] = {}
-    for (restriction, request, columns), group in alike.items():
+
+    async def read(alike: list[ActionsOf]) -> list[Page[ContentActionRow]]:
         query = _visible(principal)
-        await restrict(reads, principal, query, restriction)
-        parents = [key.parent()[1] for key in group]
-        found = await read_pages(
-            reads, ContentActionRow, query, LATEST_FIRST, request, columns=columns, parents=parents
+        await restrict(reads, principal, query, alike[0].restriction)
+        columns, parents = alike[0].parent()[0], [key.parent()[1] for key in alike]
+        return await read_pages(
+            reads, ContentActionRow, query, LATEST_FIRST, alike[0].request, columns=columns, parents=parents
         )
-        pages.update(zip(group, found, strict=True))
-    return [pages[key] for key in keys]
+
+    return await read_alike(keys, lambda key: (key.restriction, key.request, key.parent()[0]), read)

@@ -1,13 +1,12 @@
 """Enrollments as viewers see them: own ones, those of contents that a trainer trains, all for admins and READ."""
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.content.queries import ContentKey, find_content_ids
 from domain.enrollments.models import EnrollmentStatus
-from domain.enrollments.pages import read_pages
+from domain.enrollments.pages import read_alike, read_pages
 from domain.foundation.access import Principal, Source
 from domain.foundation.database import Statements
 from domain.foundation.errors import TooManyItems
@@ -159,18 +158,15 @@ async def load_enrollments_of_learners(
     reads: Statements, principal: Principal, keys: Sequence[EnrollmentsOfLearner]
 ) -> list[Page[EnrollmentRow]]:
     """Return a page of each learner's enrollments that the viewer may see, latest first."""
-    alike: defaultdict[tuple[EnrollmentFilter, PageRequest], list[EnrollmentsOfLearner]] = defaultdict(list)
-    for key in keys:
-        alike[key.restriction, key.request].append(key)
-    pages: dict[EnrollmentsOfLearner, Page[EnrollmentRow]] = {}
-    for (restriction, request), group in alike.items():
-        query = await _restricted(reads, principal, restriction)
-        parents = [(key.learner_id,) for key in group]
-        found = await read_pages(
-            reads, EnrollmentRow, query, _ORDER, request, columns=["e.learner_id"], parents=parents
+
+    async def read(alike: list[EnrollmentsOfLearner]) -> list[Page[EnrollmentRow]]:
+        query = await _restricted(reads, principal, alike[0].restriction)
+        parents = [(key.learner_id,) for key in alike]
+        return await read_pages(
+            reads, EnrollmentRow, query, _ORDER, alike[0].request, columns=["e.learner_id"], parents=parents
         )
-        pages.update(zip(group, found, strict=True))
-    return [pages[key] for key in keys]
+
+    return await read_alike(keys, lambda key: (key.restriction, key.request), read)
 
 
 async def _restricted(reads: Statements, principal: Principal, by: EnrollmentFilter) -> Query:

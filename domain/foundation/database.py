@@ -110,6 +110,7 @@ class ReadScope(Statements):
         self._session: Session | None = None
         self._acquired: Any = None
         self._turn = asyncio.Lock()
+        self._is_over = False
 
     async def __aenter__(self) -> "ReadScope":
         return self
@@ -140,7 +141,14 @@ class ReadScope(Statements):
                 with suppress(asyncpg.InterfaceError):
                     await acquired.__aexit__(None, None, None)
 
+    async def finish(self) -> None:
+        """End the snapshot for good: who still wants to read was given up by the operation, and nobody closes again."""
+        self._is_over = True
+        await self.close()
+
     async def _open(self) -> Session:
+        if self._is_over:
+            raise RuntimeError("The operation is over: nobody would close what is opened now.")
         if self._session is None:
             acquired = database().acquire_connection()
             connection = await acquired.__aenter__()

@@ -4,10 +4,12 @@ Rows are never skipped or shifted by inserts, and the thousandth page costs what
 """
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from domain.foundation.access import Principal
 from domain.foundation.database import Statements
 from domain.foundation.errors import Invalid
 
@@ -24,6 +26,8 @@ class Query:
         self.source = source
         self._conditions: list[str] = []
         self.args: list[Any] = list(args)
+        #: What this query is under one parent: query, columns of the parent's key, and the key.
+        self.restricts: tuple[Query, tuple[str, ...], tuple[int, ...]] | None = None
 
     def where(self, condition: str, *args: Any) -> "Query":
         """Restrict the result further; returns itself."""
@@ -43,6 +47,24 @@ class Query:
         other._conditions, other.args = list(self._conditions), list(self.args)
         return other
 
+    def under(self, columns: Sequence[str], key: tuple[int, ...]) -> "Query":
+        """Return this query for the rows under one parent: those that have its key in these columns."""
+        other = self.copy()
+        for column, value in zip(columns, key, strict=True):
+            other.where(f"{column} = ?", value)
+        other.restricts = self, tuple(columns), key
+        return other
+
+    def under_each(self, columns: Sequence[str], keys: Sequence[tuple[int, ...]]) -> "tuple[Query, str]":
+        """Return this query for the rows under `parent`, and the source of many such parents with their `number`."""
+        other = self.copy()
+        for number, column in enumerate(columns):
+            other.where(f"{column} = parent.key_{number}")
+        other.args += ([key[number] for key in keys] for number in range(len(columns)))
+        arrays = ", ".join(f"${len(self.args) + number + 1}::bigint[]" for number in range(len(columns)))
+        names = ", ".join(f"key_{number}" for number in range(len(columns)))
+        return other, f"unnest({arrays}) WITH ORDINALITY AS parent ({names}, number)"
+
     @property
     def where_clause(self) -> str:
         """The conditions as SQL."""
@@ -56,6 +78,26 @@ class Query:
     async def count(self, sql: Statements) -> int:
         """Count the rows on all pages."""
         return int(await sql.value(f"SELECT count(*) FROM {self.source}{self.where_clause}", *self.args))
+
+
+async def load_counts(sql: Statements, principal: Principal, queries: Sequence[Query]) -> list[int]:
+    """Count the rows of queries; one statement for all that are the same query under several parents."""
+    counts: dict[Query, int] = {}
+    alike: defaultdict[tuple[Query, tuple[str, ...]], list[tuple[Query, tuple[int, ...]]]] = defaultdict(list)
+    for query in queries:
+        if query.restricts is None:
+            counts[query] = await query.count(sql)
+        else:
+            base, columns, key = query.restricts
+            alike[base, columns].append((query, key))
+    for (base, columns), group in alike.items():
+        one, parents = base.under_each(columns, [key for _, key in group])
+        found = await sql.fetch(
+            f"SELECT (SELECT count(*) FROM {one.source}{one.where_clause}) AS n FROM {parents} ORDER BY parent.number",
+            *one.args,
+        )
+        counts.update((query, record["n"]) for (query, _), record in zip(group, found, strict=True))
+    return [counts[query] for query in queries]
 
 
 def _number(value: Any) -> int:

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.enrollments.pages import read_pages
+from domain.enrollments.pages import read_alike, read_pages
 from domain.foundation.access import Principal
 from domain.foundation.database import Statements
 from domain.foundation.errors import Forbidden
@@ -94,19 +94,13 @@ async def load_results_of_bulk_assignments(
     reads: Statements, principal: Principal, keys: Sequence[ResultsOfBulk]
 ) -> list[Page[BulkResultRow]]:
     """Return a page of the results of each bulk assignment, by name; these have to be visible."""
-    pages: dict[ResultsOfBulk, Page[BulkResultRow]] = {}
-    for outcomes, request in {(key.outcomes, key.request) for key in keys}:
-        alike = [key for key in keys if (key.outcomes, key.request) == (outcomes, request)]
+
+    async def read(alike: list[ResultsOfBulk]) -> list[Page[BulkResultRow]]:
         query = Query(RESULT_COLUMNS, _RESULTS).where("r.tenant_id = ?", principal.tenant_id)
-        query.where("r.outcome = ANY (?::text[])", list(outcomes))
-        found = await read_pages(
-            reads,
-            BulkResultRow,
-            query,
-            RESULT_ORDER,
-            request,
-            columns=["r.bulk_assignment_id"],
-            parents=[(key.bulk_assignment_id,) for key in alike],
+        query.where("r.outcome = ANY (?::text[])", list(alike[0].outcomes))
+        columns, parents = ["r.bulk_assignment_id"], [(key.bulk_assignment_id,) for key in alike]
+        return await read_pages(
+            reads, BulkResultRow, query, RESULT_ORDER, alike[0].request, columns=columns, parents=parents
         )
-        pages.update(zip(alike, found, strict=True))
-    return [pages[key] for key in keys]
+
+    return await read_alike(keys, lambda key: (key.outcomes, key.request), read)

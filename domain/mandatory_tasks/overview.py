@@ -3,13 +3,12 @@
 Withdrawn tasks are in none of them, and those that rest only when they are asked for.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from domain.enrollments.pages import read_pages
+from domain.enrollments.pages import read_alike, read_pages
 from domain.foundation.access import Principal
 from domain.foundation.database import Statements
 from domain.foundation.listing import Order, Page, PageRequest, Query, plan_each_time
@@ -81,21 +80,13 @@ async def load_tasks_of_learners(
     reads: Statements, principal: Principal, keys: Sequence[TasksOfLearner]
 ) -> list[Page[TaskView]]:
     """Return a page of each learner's tasks that the viewer may see, by due date."""
-    alike: defaultdict[tuple[TaskFilter, PageRequest, datetime], list[TasksOfLearner]] = defaultdict(list)
-    for key in keys:
-        alike[key.restriction, key.request, key.now].append(key)
-    pages: dict[TasksOfLearner, Page[TaskView]] = {}
-    for (restriction, request, now), group in alike.items():
+
+    async def read(alike: list[TasksOfLearner]) -> list[Page[TaskView]]:
         query = tasks(principal)
-        await restrict(reads, principal, query, restriction, now)
-        found = await read_pages(
-            reads,
-            TaskView,
-            query,
-            task_order(),
-            request,
-            columns=["t.learner_id"],
-            parents=[(key.learner_id,) for key in group],
+        await restrict(reads, principal, query, alike[0].restriction, alike[0].now)
+        parents = [(key.learner_id,) for key in alike]
+        return await read_pages(
+            reads, TaskView, query, task_order(), alike[0].request, columns=["t.learner_id"], parents=parents
         )
-        pages.update(zip(group, found, strict=True))
-    return [pages[key] for key in keys]
+
+    return await read_alike(keys, lambda key: (key.restriction, key.request, key.now), read)

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from domain.enrollments.pages import read_pages
+from domain.enrollments.pages import read_alike, read_pages
 from domain.foundation.access import Principal
 from domain.foundation.database import Statements
 from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey
@@ -158,20 +158,14 @@ async def load_cycles_of_tasks(
     query = Query("c.id, c.task_id, c.number, c.opened_on, c.due_on, c.completed_at", "task_cycle c").where(
         "c.tenant_id = ?", principal.tenant_id
     )
-    pages: dict[CyclesOfTask, Page[CycleRow]] = {}
-    for request in {key.request for key in keys}:
-        alike = [key for key in keys if key.request == request]
-        found = await read_pages(
-            reads,
-            CycleRow,
-            query,
-            _CYCLE_ORDER,
-            request,
-            columns=["c.task_id"],
-            parents=[(key.task_id,) for key in alike],
+
+    async def read(alike: list[CyclesOfTask]) -> list[Page[CycleRow]]:
+        columns, parents = ["c.task_id"], [(key.task_id,) for key in alike]
+        return await read_pages(
+            reads, CycleRow, query, _CYCLE_ORDER, alike[0].request, columns=columns, parents=parents
         )
-        pages.update(zip(alike, found, strict=True))
-    return [pages[key] for key in keys]
+
+    return await read_alike(keys, lambda key: key.request, read)
 
 
 async def load_all_cycles_by_task(reads: Statements, principal: Principal, ids: Sequence[int]) -> list[list[CycleRow]]:

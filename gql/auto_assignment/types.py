@@ -12,13 +12,14 @@ from domain.auto_assignment.explain import Explanation
 from domain.auto_assignment.models import ConditionMatch, RuleState, UnmetPolicy
 from domain.auto_assignment.preview import RulePreview
 from domain.auto_assignment.queries import (
+    MembersOfRule,
     RuleRow,
     find_rule,
-    list_members,
     load_changed_rules_by_id,
     load_conditions_by_rule,
     load_enrolled_counts_by_rule,
     load_latest_backfill_ids_by_rule,
+    load_members_of_rules,
     load_revocable_counts_by_rule,
     load_rules_by_id,
     load_target_ids_by_rule,
@@ -26,6 +27,7 @@ from domain.auto_assignment.queries import (
 from domain.auto_assignment.rule_warnings import RuleWarningCode
 from domain.auto_assignment.simulation import Simulation
 from domain.enrollments.models import ContentActionKind
+from domain.enrollments.pages import hashable
 from gql import ids
 from gql.actors import related_actor
 from gql.arguments import After, First
@@ -128,7 +130,7 @@ class AutoAssignmentRule(Node):
     async def matching_learners(self, info: Info, first: First = 25, after: After = None) -> LearnerConnection:
         """List who meets the rule."""
         paging = paging_of(info, first, after, self.row.id)
-        page = await list_members(info.context.reads, info.context.principal, self.row.id, paging.request)
+        page = await info.context.load(load_members_of_rules, MembersOfRule(self.row.id, hashable(paging.request)))
         learners = {
             row.id: learner
             for row, learner in zip(page.rows, await Learner.load_all(info, [row.id for row in page.rows]), strict=True)

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from typing import Any
 
-from graphql import NonNullTypeNode, OperationDefinitionNode
+from graphql import GraphQLError, NonNullTypeNode, OperationDefinitionNode
 
 from gql.compiled.leaves import NotPlain
 from gql.compiled.source import Plan, compile_plan
@@ -36,8 +36,9 @@ class Plans:
     def _compile(executor: Any, type_: Any, details: list[Any]) -> Plan | None:
         try:
             return compile_plan(executor, type_, details)
-        except (NotPlain, RecursionError, SyntaxError, MemoryError):
-            # The latter are what Python says to what is nested too deeply for it.
+        except (NotPlain, GraphQLError, RecursionError, SyntaxError, MemoryError):
+            # The latter are what Python says to what is nested too deeply for it; GraphQLError is about a directive
+            # whose variable is null, which is told only where there is an object to select it of.
             return None
 
 

@@ -1,5 +1,6 @@
 """What goes wrong and how it is told: expected failures, failures of the request, and what nobody expected."""
 
+import asyncio
 import logging
 from typing import Any, TypeVar
 
@@ -9,7 +10,10 @@ import pytest
 from domain.foundation.access import Principal
 from domain.foundation.database import ReadScope
 from domain.foundation.errors import DomainError, Invalid, NotPermitted, ProblemList, Problems, RequestFailure
+from domain.foundation.unit_of_work import UnitOfWork
 from domain.tenants.models import Tenant
+from gql.context import Context, MutationInput
+from gql.ids import LEARNER, encode
 from gql.user_errors import UserErrorCode, user_errors
 from tests.support.api import Api, ApiClient
 
@@ -201,6 +205,28 @@ async def test_errors_of_variables_do_not_repeat_values(as_admin: ApiClient, val
     assert error["message"] == message
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        "query ($n: Int = 5) { tenant { name } learners(first: $n) { nodes { id } } }",
+        "query ($n: Int = 5) { tenant { name } learners { nodes { id enrollments(first: $n) { nodes { id } } } } }",
+        "query ($n: Boolean = true) { tenant { name } learners { nodes { id @include(if: $n) } } }",
+    ],
+)
+async def test_null_for_a_variable_that_has_a_default_is_an_error_of_the_variables(
+    as_admin: ApiClient, caplog: pytest.LogCaptureFixture, document: str
+) -> None:
+    """Documents may use such a variable where null is not allowed; nothing is logged as unexpected."""
+    result = await as_admin.execute(document, n=None)
+    assert result["data"] == {"tenant": {"name": "Acme"}, "learners": None}
+    (error,) = result["errors"]
+    assert (error["message"], error["extensions"]) == (
+        "The variables do not fit the document.",
+        {"code": "BAD_VARIABLES"},
+    )
+    assert not [record for record in caplog.records if record.name == "mandate.api"]
+
+
 async def test_errors_of_literals_do_not_repeat_values(as_admin: ApiClient) -> None:
     """Nor do those of values within the document."""
     response = await as_admin.post('{ backgroundJobs(first: "s3cret") { totalCount } }')
@@ -223,6 +249,13 @@ async def test_syntax_errors_do_not_repeat_values(as_admin: ApiClient, document:
     (error,) = (await as_admin.execute(document))["errors"]
     assert (error["message"], error["extensions"]) == (message, {"code": "GRAPHQL_PARSE_FAILED"})
     assert error["locations"]
+
+
+async def test_errors_name_the_lines_of_their_own_document(as_admin: ApiClient) -> None:
+    """Also where another document was the same but for where its lines end."""
+    for document, line, column in (("{\n nope }", 2, 2), ("{  nope }", 1, 4), ("{\n nope }", 2, 2)):
+        (error,) = (await as_admin.execute(document))["errors"]
+        assert error["locations"] == [{"line": line, "column": column}]
 
 
 async def test_names_of_operations_that_there_are_not_are_not_repeated(as_admin: ApiClient) -> None:
@@ -252,6 +285,50 @@ async def test_every_operation_gives_back_its_connection(
     for _ in range(25):
         assert await client.errors("{ backgroundJobs { totalCount } }") == ["INTERNAL_SERVER_ERROR"]
     assert await client.value("{ tenant { name } }") == {"name": "Acme"}
+
+
+async def test_what_was_given_up_reads_nothing_more(
+    api: Api, admin: Principal, learner: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fields beside one that has failed still run when the answer is complete, and nobody would close for them."""
+    scopes: list[ReadScope] = []
+    begin = ReadScope.__init__
+
+    def noted(self: ReadScope, tenant_id: int) -> None:
+        begin(self, tenant_id)
+        scopes.append(self)
+
+    monkeypatch.setattr(ReadScope, "__init__", noted)
+    assert learner.learner_id is not None
+    document = """query ($n: Int = 5, $id: ID!) { learner(by: {id: $id}) {
+      department { name } enrollments(first: 3) { nodes { reasons { source } } }
+      mandatoryTasks(first: $n) { nodes { id } }
+    } }"""
+    for _ in range(api.settings.database_pool_size + 1):
+        result = await api.acting_as(admin).execute(document, n=None, id=encode(LEARNER, learner.learner_id))
+        assert result["data"] == {"learner": None}
+        await asyncio.sleep(0.01)
+    assert [scope for scope in scopes if scope._session is not None] == []
+
+
+async def test_a_payload_shows_what_was_committed(api: Api, admin: Principal, tenant: Tenant) -> None:
+    """Also when what was given up before has read during the change."""
+    context = Context(admin, api.now, ReadScope(tenant.id))
+    has_begun = asyncio.Event()
+
+    async def read() -> Any:
+        await has_begun.wait()
+        return await context.reads.value("SELECT name FROM tenant")
+
+    async def rename(work: UnitOfWork) -> None:
+        has_begun.set()
+        assert await given_up == "Acme"
+        await work.sql.execute("UPDATE tenant SET name = 'Changed' WHERE id = $1", tenant.id)
+
+    given_up = asyncio.ensure_future(read())
+    await context.perform("updateTenant", MutationInput(), rename, None)
+    assert await context.reads.value("SELECT name FROM tenant") == "Changed"
+    await context.finish()
 
 
 async def test_one_operation_reads_one_snapshot(api: Api, admin: Principal, tenant: Tenant) -> None:

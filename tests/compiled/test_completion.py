@@ -187,6 +187,25 @@ async def test_directives_by_the_values_of_variables(*, shown: bool, hidden: boo
     assert ("age" in answer.data["pupils"][0]) is not hidden
 
 
+@pytest.mark.parametrize("field", ["pupils", "slowPupils"])
+@pytest.mark.parametrize(
+    "given", [[], [pupil()], [pupil(best_friend=pupil()), pupil(best_friend=pupil())], [None]], ids=len
+)
+@pytest.mark.parametrize(
+    "selection",
+    [
+        "name @include(if: $shown)",
+        "name bestFriend { name @skip(if: $shown) }",
+        "name ... @include(if: $shown) { age }",
+    ],
+)
+async def test_directives_whose_variable_is_null(field: str, given: Any, selection: str) -> None:
+    """It is told for each object that it decides about, and for none where there is none."""
+    document = f"query ($shown: Boolean = true) {{ {field} {{ {selection} }} }}"
+    await both_ways(given, document, shown=None)
+    assert (await both_ways([pupil()], document)).is_compiled
+
+
 @pytest.mark.parametrize(
     "given", [pupil(), Teacher(name="T"), Headmaster(name="H"), Robot(model="R"), None, object()], ids=class_name
 )

@@ -22,10 +22,12 @@ CONTENT = "__typename id title viewerEnrollment { status }"
 TASK = f"""
 id status learner {{ {LEARNER} refValues {{ value }} }} target {{ {CONTENT} }} assignedBy {{ __typename name }}
 enrollment {{ status reasons {{ actor {{ name }} }} }}
-cycles(first: 1) {{ nodes {{ number }} }} reminders {{ status }} reminderSettings {{ __typename }}
+cycles(first: 1) {{ totalCount nodes {{ number }} }} reminders {{ status }} reminderSettings {{ __typename }}
 """
 RULE = f"""
 id name contents {{ {CONTENT} }} enrolledLearnerCount createdBy {{ name }}
+matchingLearners(first: 2) {{ totalCount nodes {{ name department {{ name }} }} }}
+contentActions(first: 2) {{ totalCount nodes {{ action }} }}
 conditions {{
   __typename
   ... on RefValueCondition {{ field {{ label }} values }} ... on DepartmentCondition {{ departments {{ name }} }}
@@ -50,8 +52,9 @@ LISTS = {
     "learners": (
         100,
         f"{LEARNER} learningGroups {{ name owner {{ name }} }}"
-        " mandatoryTasks(first: 3) { nodes { status target { title } } }"
-        " enrollments(first: 3) { nodes { status content { title } } } contentActions(first: 3) { nodes { action } }",
+        " mandatoryTasks(first: 3) { totalCount nodes { status target { title } } }"
+        " enrollments(first: 3) { totalCount nodes { status content { title } } }"
+        " contentActions(first: 3) { totalCount nodes { action } }",
     ),
     "contents": (100, f"{CONTENT} trainers {{ name }} ... on LearningPath {{ items {{ course {{ title }} }} }}"),
     "departments": (100, "id name memberCount"),

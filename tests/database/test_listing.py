@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from domain.foundation.access import Principal
 from domain.foundation.database import ReadScope
 from domain.foundation.errors import Invalid
-from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, read_page
+from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, load_counts, read_page
 from domain.tenants.models import Tenant
 from tests.support import factories
 
@@ -105,6 +106,18 @@ async def test_count_is_that_of_all_pages(tenant: Tenant) -> None:
         assert [row.id for row in page.rows] == [ids[2], ids[3]]
         assert await page.query.count(reads) == 4
         assert reads.statement_count == 2
+
+
+async def test_counts_under_several_parents_take_one_statement(tenant: Tenant, admin: Principal) -> None:
+    """Each query gets its own count, whichever others are counted with it."""
+    ids = await factories.create_learners(tenant.id, 6)
+    async with ReadScope(tenant.id) as reads:
+        query = learners(tenant.id).where("id <= ?", ids[3])
+        parents = [query.under(["id", "tenant_id"], (id, tenant.id)) for id in (ids[3], ids[4], ids[0])]
+        alone = learners(tenant.id).where("id > ?", ids[3])
+        assert await load_counts(reads, admin, [parents[0], alone, parents[1], parents[2]]) == [1, 2, 0, 1]
+        assert reads.statement_count == 2
+        assert [await one.count(reads) for one in parents] == [1, 0, 1]
 
 
 async def test_restricting_a_copy_leaves_the_query_alone() -> None:

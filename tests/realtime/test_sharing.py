@@ -4,7 +4,7 @@ import asyncio
 import gc
 import tracemalloc
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import pytest
@@ -17,16 +17,20 @@ from graphql import (
     get_named_type,
     is_leaf_type,
     is_required_argument,
+    parse,
 )
 
 from domain.foundation import feed_reader, nudge
 from domain.foundation.access import Principal, Role
 from domain.foundation.change_feed import sequence
-from domain.foundation.database import Session
+from domain.foundation.database import ReadScope, Session
 from domain.tenants.models import Tenant
 from gql import streaming
+from gql.compiled.executor import CompiledExecution
+from gql.context import Context
 from gql.ids import CONTENT, encode
 from gql.schema import schema
+from gql.streaming import Subscription
 from tests.realtime.test_credentials import learner_id, mutation
 from tests.realtime.test_resets import cursor_of, enroll_many, make_job, touch
 from tests.realtime.test_streams import ENROLL, ENROLLMENTS
@@ -178,6 +182,24 @@ async def test_what_is_shared_is_not_older_than_where_a_stream_begins(
     await sequence(tenant.id)
     late = await (await socket.subscribe(RULE_LIST)).batch(seconds=1)
     assert [rule["name"] for rule in late["rules"]] == ["All"]
+
+
+@pytest.mark.parametrize("used", ["$after", "$ after", "$ # what is ignored\n , after"])
+def test_where_a_stream_begins_makes_no_difference_unless_it_is_used_elsewhere(admin: Principal, used: str) -> None:
+    """However the document is written; the same text with other values asks for something else."""
+
+    def keys(selection: str) -> set[Hashable]:
+        text = f"subscription ($after: String) {{ enrollmentChanges(after: $after) {{ {selection} }} }}"
+        found = set()
+        for cursor in ("a", "b"):
+            context = Context(admin, factories.LONG_AGO, ReadScope(admin.tenant_id))
+            executor = CompiledExecution.build(schema()._schema, parse(text), None, context, {"after": cursor}, None)
+            found.add(Subscription(executor, text, {"after": cursor}, None).key)
+        return found
+
+    inner = f"changes {{ enrollment {{ contentActions(first: 1, after: {used}) {{ nodes {{ id }} }} }} }}"
+    assert len(keys("cursor")) == 1
+    assert len(keys(inner)) == 2
 
 
 async def test_long_documents_are_not_kept(live: LiveServer, learner: Principal) -> None:

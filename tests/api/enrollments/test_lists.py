@@ -10,9 +10,10 @@ from domain.enrollments.models import EnrollmentReason, EnrollmentStatus
 from domain.enrollments.queries import EnrollmentFilter, EnrollmentsOfLearner, load_enrollments_of_learners
 from domain.foundation.access import Principal, Role, Scope, Source
 from domain.foundation.database import ReadScope, writing
-from domain.foundation.listing import PageRequest
+from domain.foundation.errors import Invalid
+from domain.foundation.listing import Page, PageRequest
 from domain.tenants.models import Tenant
-from gql.ids import ENROLLMENT, RULE, encode
+from gql.ids import ENROLLMENT, LEARNER, RULE, encode
 from tests.api.enrollments.operations import content_id, learner_id
 from tests.support import factories
 from tests.support.api import Api, ApiClient
@@ -166,6 +167,28 @@ async def test_viewer_access_is_what_one_has_access_to_now(
     assert (await as_learner.value(document))["access"] == {"totalCount": 1, "nodes": [{"content": {"title": "T"}}]}
     for client in (as_admin, as_reader):
         assert (await client.value(document))["access"] == {"totalCount": 0, "nodes": []}
+
+
+async def test_a_page_that_is_wrong_leaves_the_others_alone(
+    tenant: Tenant, admin: Principal, as_admin: ApiClient, courses: list[Content]
+) -> None:
+    """Pages of different sizes are asked for together; what is wrong with one is told of that one."""
+    (person,) = await factories.create_learners(tenant.id, 1)
+    await factories.create_enrollment(tenant.id, person, courses[0].id)
+    sizes = [0, 1, 101]
+    keys = [EnrollmentsOfLearner(person, EnrollmentFilter(), PageRequest(first=size)) for size in sizes]
+    async with ReadScope(tenant.id) as reads:
+        pages = await load_enrollments_of_learners(reads, admin, keys)
+    assert [type(page) for page in pages] == [Invalid, Page, Invalid]
+    fields = " ".join(
+        f'p{size}: node(id: "{encode(LEARNER, person)}") {{ ... on Learner {{ enrollments(first: {size})'
+        " { nodes { status } totalCount } } }"
+        for size in sizes
+    )
+    result = await as_admin.execute(f"{{ {fields} }}")
+    found = {"enrollments": {"nodes": [{"status": "NOT_STARTED"}], "totalCount": 1}}
+    assert result["data"] == {"p0": None, "p1": found, "p101": None}
+    assert [error["path"] for error in result["errors"]] == [["p0", "enrollments"], ["p101", "enrollments"]]
 
 
 async def test_the_first_pages_of_many_learners_cost_one_statement(
