@@ -72,7 +72,7 @@ def web(
     from gql.app import create_app
     from gql.limits import MAX_BODY_BYTES
     from ops.garbage_collection import look_for_garbage_rarely
-    from ops.http_transport import PatientHttpProtocol
+    from ops.http_transport import IDLE_TIMEOUT, PatientHttpProtocol
     from ops.websocket_transport import PatientWebSocketProtocol
 
     settings = command_settings(data)
@@ -94,6 +94,7 @@ def web(
         ws_per_message_deflate=False,
         # A message is a body.
         ws_max_size=MAX_BODY_BYTES,
+        timeout_keep_alive=IDLE_TIMEOUT,
         timeout_graceful_shutdown=WEB_GRACE,
     )
 

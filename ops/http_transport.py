@@ -16,6 +16,9 @@ SEND_TIMEOUT = 30.0
 #: Seconds that a client has for a request's line and headers, and how many bytes these may have before more is read.
 HEAD_TIMEOUT = 10.0
 HEAD_BYTES = 64 * 1024
+#: Seconds that a connection is kept for the next request: longer than proxies keep it (60 s are usual), so that it is
+#: them who close it. Who closes first may cut off a request that is on its way.
+IDLE_TIMEOUT = 75
 
 
 class ImpatientFlowControl(FlowControl):
