@@ -111,6 +111,13 @@ async def load_conditions_by_rule(
     return [found[rule_id] for rule_id in rule_ids]
 
 
+async def load_visible_conditions_by_rule(
+    reads: Statements, principal: Principal, rule_ids: Sequence[int]
+) -> list[list[Condition]]:
+    """Return the conditions of each rule as far as the viewer sees them: who writes rules need not be able to read."""
+    return await load_conditions_by_rule(reads, principal, rule_ids) if principal.sees_all else [[] for _ in rule_ids]
+
+
 async def load_target_ids_by_rule(reads: Statements, principal: Principal, rule_ids: Sequence[int]) -> list[list[int]]:
     """Return the target contents of each rule, in the order in which they were given."""
     found: dict[int, list[int]] = {rule_id: [] for rule_id in rule_ids}

@@ -7,11 +7,12 @@ import strawberry
 from domain.auto_assignment.conditions import Condition, ConditionKind, RefOperator
 from domain.enrollments.models import EnrollmentStatus
 from gql.auto_assignment import enums  # noqa: F401 - publishes the enums that the types below use
-from gql.content.types import LearningContent, load_contents
+from gql.content.types import LearningContent, related_contents
 from gql.context import Info
 from gql.enrollments import enums as enrollment_enums  # noqa: F401 - likewise
-from gql.people.types import Client, Department, LearningGroup, Sublicense, load_places
-from gql.tenants.types import RefField, load_ref_field
+from gql.people.types import Client, Department, LearningGroup, Sublicense, related_places
+from gql.related import Related, RelatedList, related
+from gql.tenants.types import RefField, related_ref_field
 
 
 @strawberry.type(description="Met when the learner has the status on at least one of the contents.")
@@ -21,9 +22,10 @@ class ContentStatusCondition:
     condition: strawberry.Private[Condition]
 
     @strawberry.field(description="Contents to look at; one is enough.")
-    async def contents(self, info: Info) -> list[LearningContent]:
-        """Load the contents."""
-        return await load_contents(info, self.condition.object_ids)
+    @related
+    def contents(self) -> RelatedList[LearningContent]:
+        """Lead to the contents."""
+        return related_contents(self.condition.object_ids)
 
     @strawberry.field(description="Status that it has to have.")
     def status(self) -> EnrollmentStatus:
@@ -39,9 +41,10 @@ class SublicenseCondition:
     condition: strawberry.Private[Condition]
 
     @strawberry.field(description="Sublicenses, one of which is needed.")
-    async def sublicenses(self, info: Info) -> list[Sublicense]:
-        """Load the sublicenses."""
-        return await load_places(info, Sublicense, self.condition.object_ids)
+    @related
+    def sublicenses(self) -> RelatedList[Sublicense]:
+        """Lead to the sublicenses."""
+        return related_places(Sublicense, self.condition.object_ids)
 
 
 @strawberry.type(description="Met when the learner belongs to at least one of the clients.")
@@ -51,9 +54,10 @@ class ClientCondition:
     condition: strawberry.Private[Condition]
 
     @strawberry.field(description="Clients, one of which is needed.")
-    async def clients(self, info: Info) -> list[Client]:
-        """Load the clients."""
-        return await load_places(info, Client, self.condition.object_ids)
+    @related
+    def clients(self) -> RelatedList[Client]:
+        """Lead to the clients."""
+        return related_places(Client, self.condition.object_ids)
 
 
 @strawberry.type(description="Met when the learner belongs to one of the departments.")
@@ -63,9 +67,10 @@ class DepartmentCondition:
     condition: strawberry.Private[Condition]
 
     @strawberry.field(description="Departments, one of which is needed.")
-    async def departments(self, info: Info) -> list[Department]:
-        """Load the departments."""
-        return await load_places(info, Department, self.condition.object_ids)
+    @related
+    def departments(self) -> RelatedList[Department]:
+        """Lead to the departments."""
+        return related_places(Department, self.condition.object_ids)
 
 
 @strawberry.type(description="Met when the learner belongs to at least one of the learning groups.")
@@ -75,9 +80,10 @@ class LearningGroupCondition:
     condition: strawberry.Private[Condition]
 
     @strawberry.field(description="Learning groups, one of which is needed.")
-    async def learning_groups(self, info: Info) -> list[LearningGroup]:
-        """Load the groups."""
-        return await load_places(info, LearningGroup, self.condition.object_ids)
+    @related
+    def learning_groups(self) -> RelatedList[LearningGroup]:
+        """Lead to the groups."""
+        return related_places(LearningGroup, self.condition.object_ids)
 
 
 @strawberry.type(description="Met when the learner's reference value compares as asked, case-sensitively.")
@@ -87,10 +93,11 @@ class RefValueCondition:
     condition: strawberry.Private[Condition]
 
     @strawberry.field(description="Field that is compared.")
-    async def field(self, info: Info) -> RefField:
-        """Load the label of the field."""
+    @related
+    def field(self, info: Info) -> Related[RefField]:
+        """Lead to the label of the field."""
         assert self.condition.field_number is not None
-        return await load_ref_field(info, self.condition.field_number)
+        return related_ref_field(info, self.condition.field_number)
 
     @strawberry.field(description="Comparison.")
     def operator(self) -> RefOperator:

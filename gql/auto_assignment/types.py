@@ -16,13 +16,13 @@ from domain.auto_assignment.queries import (
     RuleRow,
     find_rule,
     load_changed_rules_by_id,
-    load_conditions_by_rule,
     load_enrolled_counts_by_rule,
     load_latest_backfill_ids_by_rule,
     load_members_of_rules,
     load_revocable_counts_by_rule,
     load_rules_by_id,
     load_target_ids_by_rule,
+    load_visible_conditions_by_rule,
 )
 from domain.auto_assignment.rule_warnings import RuleWarningCode
 from domain.auto_assignment.simulation import Simulation
@@ -103,11 +103,10 @@ class AutoAssignmentRule(Node):
         return await load_contents(info, await info.context.load(load_target_ids_by_rule, self.row.id))
 
     @strawberry.field(description="Conditions of the rule.")
-    async def conditions(self, info: Info) -> list[RuleCondition]:
-        """Load the conditions."""
-        if not info.context.principal.sees_all:
-            return []
-        return await info.context.load_as(load_conditions_by_rule, self.row.id, _conditions_of) or []
+    @related
+    def conditions(self) -> Related[list[RuleCondition]]:
+        """Lead to the conditions."""
+        return Related(load_visible_conditions_by_rule, self.row.id, _conditions_of)
 
     @strawberry.field(description="Parts of the rule that can be changed now.")
     def editable_parts(self) -> list[RulePart]:

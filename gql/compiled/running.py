@@ -1,14 +1,51 @@
 """Running a plan: resolvers that wait are stepped through together, a page at a time."""
 
 import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import Any
 
 from graphql.pyutils import Path
 
 from gql.compiled.source import Plan
 from gql.loading import MISSING, UNKNOWN, Loads, Wanted, revealed
-from gql.related import Related
+from gql.related import Related, RelatedList
+
+Link = Related[Any] | RelatedList[Any]
+#: Where fields lead, each with the dict that the field belongs into.
+Links = list[tuple[Link, dict[str, Any]]]
+
+
+class _Tables:
+    """What is there of a batch function, and of what is made of its answers."""
+
+    __slots__ = ("_known", "_made", "_wanted", "batch", "make")
+
+    def __init__(self, link: Link, loads: Loads, wanted: dict[Any, None]) -> None:
+        self.batch, self.make = link.batch, link.make
+        self._known, self._made, self._wanted = loads.known_of(link.batch), loads.made_of(link.batch, link.make), wanted
+
+    def find(self, key: Any) -> Any:
+        """Return what is made of the answer for a key, None for None; MISSING if it is wanted from now on."""
+        value = self._made.get(key, MISSING)
+        if value is MISSING:
+            row = self._known.get(key, MISSING)
+            if row.__class__ in UNKNOWN:
+                self._wanted[key] = None
+            else:
+                row = revealed(row)
+                value = self._made[key] = None if row is None else self.make(row)
+        return value
+
+    def find_all(self, keys: Sequence[Any]) -> Any:
+        """Return the list of all that there are; MISSING if some are wanted from now on."""
+        values, is_complete = [], True
+        for key in keys:
+            value = self.find(key)
+            if value is MISSING:
+                is_complete = False
+            elif value is not None:
+                values.append(value)
+        return values if is_complete else MISSING
 
 
 class Run:
@@ -27,7 +64,7 @@ class Run:
         #: Notes that a field of an object waits: its number, the object and the dict that it belongs into.
         self.later = self._noted.append
         #: Where fields lead whose rows are on their way: number, links and dicts.
-        self._away: list[tuple[int, list[tuple[Related[Any], dict[str, Any]]]]] = []
+        self._away: list[tuple[int, Links]] = []
         #: Started, and what they wanted is there by now.
         self._ready: list[tuple[Any, int, dict[str, Any]]] = []
         self._waiting: list[tuple[Any, int, dict[str, Any]]] = []
@@ -94,36 +131,25 @@ class Run:
                     self._follow(number, links)
         return bool(self._noted)
 
-    def _follow(self, number: int, links: list[tuple[Related[Any], dict[str, Any]]]) -> None:
+    def _follow(self, number: int, links: Links) -> None:
         """Fill in what is there of where a field leads, for a whole page."""
-        loads, name, complete = self._loads, self._plan.calls[number].key, self._plan.completions[number]
+        call, complete = self._plan.calls[number], self._plan.completions[number]
         assert complete is not None
-        batch: Any = None
-        make: Any = None
-        made: dict[Any, Any] = {}
-        known: dict[Any, Any] = {}
-        wanted: dict[Any, None] = {}
-        away: list[tuple[Related[Any], dict[str, Any]]] = []
+        name, away = call.key, []
+        tables: _Tables | None = None
         for link in links:
-            related, target = link
-            key = related.key
-            if key is None:
-                target[name] = complete(None, self)
-                continue
-            if related.batch is not batch or related.make != make:
+            leading, target = link
+            if tables is None or tables.batch is not leading.batch or tables.make != leading.make:
                 # Nearly always the same for all of a page.
-                batch, make = related.batch, related.make
-                known, made, wanted = loads.known_of(batch), loads.made_of(batch, make), self._wanted_of(batch)
-            value = made.get(key, MISSING)
+                tables = _Tables(leading, self._loads, self._wanted_of(leading.batch))
+            if isinstance(leading, RelatedList):
+                value: Any = tables.find_all(leading.keys)
+            else:
+                value = None if leading.key is None else tables.find(leading.key)
             if value is MISSING:
-                row = known.get(key, MISSING)
-                if row.__class__ in UNKNOWN:
-                    wanted[key] = None
-                    away.append(link)
-                    continue
-                row = revealed(row)
-                value = made[key] = None if row is None else make(row)
-            target[name] = complete(value, self)
+                away.append(link)
+            else:
+                target[name] = complete(value, self)
         if away:
             self._away.append((number, away))
 

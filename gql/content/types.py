@@ -18,7 +18,7 @@ from gql.ids import CONTENT, encode
 from gql.interfaces import Node
 from gql.pagination import Connection, Edge
 from gql.people.types import Learner
-from gql.related import Related
+from gql.related import Related, RelatedList
 
 if TYPE_CHECKING:
     from gql.enrollments.types import Enrollment
@@ -167,6 +167,11 @@ async def load_content(info: Info, key: int) -> Course | LearningPath:
 def related_content(key: int) -> Related[LearningContent]:
     """Lead to a content that is reached from another object."""
     return Related(load_contents_by_id, key, content_of)
+
+
+def related_contents(keys: Sequence[int]) -> RelatedList[LearningContent]:
+    """Lead to contents that are reached from another object, in order."""
+    return RelatedList(load_contents_by_id, keys, content_of)
 
 
 async def load_contents(info: Info, keys: Sequence[int]) -> list[LearningContent]:

@@ -15,6 +15,7 @@ from gql.context import Info
 from gql.ids import CLIENT, DEPARTMENT, LEARNING_GROUP, SUBLICENSE, encode
 from gql.interfaces import Node
 from gql.pagination import Connection, Edge
+from gql.related import RelatedList
 
 if TYPE_CHECKING:
     from gql.people.types import Learner
@@ -52,10 +53,9 @@ class Place(Node):
 PlaceT = TypeVar("PlaceT", bound=Place)
 
 
-async def load_places(info: Info, place_type: type[PlaceT], keys: Sequence[int]) -> list[PlaceT]:
-    """Return the places that there still are."""
-    places = await info.context.load_many_as(load_places_by_id, keys, place_type.from_row)
-    return [place for place in places if place is not None]
+def related_places(place_type: type[PlaceT], keys: Sequence[int]) -> RelatedList[PlaceT]:
+    """Lead to the places that there still are."""
+    return RelatedList(load_places_by_id, keys, place_type.from_row)
 
 
 @strawberry.type(description="Department of the tenant.")

@@ -34,7 +34,7 @@ from gql.people.place_types import (
     Sublicense,
     SublicenseConnection,
     SublicenseEdge,
-    load_places,
+    related_places,
 )
 from gql.related import Related, related
 from gql.tenants import enums  # noqa: F401 - publishes the roles
@@ -251,5 +251,5 @@ __all__ = [
     "Sublicense",
     "SublicenseConnection",
     "SublicenseEdge",
-    "load_places",
+    "related_places",
 ]

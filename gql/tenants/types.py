@@ -1,6 +1,8 @@
 """The tenant and its service accounts, as the API shows them."""
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Self
 
 import strawberry
@@ -19,6 +21,7 @@ from gql.context import Info
 from gql.ids import SERVICE_ACCOUNT, TENANT, encode
 from gql.interfaces import Actor, Node
 from gql.pagination import Connection, Edge
+from gql.related import Related
 from gql.tenants.enums import Scope, TenantFeature
 
 PREVIEW_SAMPLE_SIZE = 100
@@ -37,11 +40,14 @@ class RefField:
         return cls(number=number, label=tenant.ref_label(number))
 
 
-async def load_ref_field(info: Info, number: int) -> RefField:
-    """Return one of the fields of the viewer's tenant."""
-    row = await info.context.load(load_tenants_by_id, info.context.principal.tenant_id)
-    assert row is not None
-    return RefField.of(row, number)
+def related_ref_field(info: Info, number: int) -> Related[RefField]:
+    """Lead to one of the fields of the viewer's tenant."""
+    return Related(load_tenants_by_id, info.context.principal.tenant_id, _ref_field_maker(number))
+
+
+@cache
+def _ref_field_maker(number: int) -> Callable[[TenantRow], RefField]:
+    return lambda row: RefField.of(row, number)
 
 
 @strawberry.type(description="Limits that apply to a tenant.")

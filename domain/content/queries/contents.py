@@ -78,6 +78,8 @@ async def find_content(reads: Statements, principal: Principal, content_id: int)
 async def find_content_by_key(reads: Statements, principal: Principal, key: ContentKey) -> ContentRow | None:
     """Return the content that a key names, or None; raises Forbidden for tools without READ."""
     _require_catalogue(principal)
+    if key.id is not None:
+        return await find_content(reads, principal, key.id)
     [content_id] = await find_content_ids(reads, principal, [key])
     return None if content_id is None else await find_content(reads, principal, content_id)
 

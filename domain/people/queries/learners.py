@@ -96,6 +96,8 @@ async def find_learner(reads: Statements, principal: Principal, learner_id: int)
 async def find_learner_by_key(reads: Statements, principal: Principal, key: LearnerKey) -> LearnerRow | None:
     """Return the person whom a key names, or None; raises Forbidden for tools without READ."""
     _require_directory(principal)
+    if key.id is not None:
+        return await find_learner(reads, principal, key.id)
     [learner_id] = await find_learner_ids(reads, principal, [key])
     return None if learner_id is None else await find_learner(reads, principal, learner_id)
 

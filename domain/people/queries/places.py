@@ -8,6 +8,7 @@ from domain.foundation.database import Statements
 from domain.foundation.errors import Forbidden, NotFound, ProblemList
 from domain.foundation.keys import ExternalId, Reference
 from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, read_page
+from domain.foundation.row_shapes import keyed_rows_of
 from domain.foundation.text import NAME_LENGTH, storable_text
 from domain.people.models import PlaceKind
 from domain.people.queries.keys import storable
@@ -88,16 +89,15 @@ async def load_places_by_learner(reads: Statements, principal: Principal, ids: S
     places: dict[int, list[PlaceRow]] = {learner_id: [] for learner_id in ids}
     visible = [learner_id for learner_id in ids if _sees_places_of(principal, learner_id)]
     if visible:
-        for record in await reads.fetch(
+        records = await reads.fetch(
             f"""
             SELECT lp.learner_id, {_COLUMNS} FROM learner_place lp JOIN place p ON p.id = lp.place_id
              WHERE lp.tenant_id = $1 AND lp.learner_id = ANY ($2::bigint[]) ORDER BY p.name_key, p.id
             """,
             principal.tenant_id,
             visible,
-        ):
-            learner_id, *columns = record.values()
-            place = PlaceRow(*columns)
+        )
+        for learner_id, place in keyed_rows_of(PlaceRow, records):
             if learner_id == principal.learner_id or _is_visible(principal, place):
                 places[learner_id].append(_shown(place, principal))
     return [places[learner_id] for learner_id in ids]
