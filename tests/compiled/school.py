@@ -12,6 +12,7 @@ from domain.foundation.access import Principal, Role
 from domain.foundation.database import ReadScope
 from gql.compiled.executor import CompiledExecution
 from gql.context import Context, Info
+from gql.related import Related, RelatedList, related
 
 
 @strawberry.enum
@@ -84,6 +85,18 @@ class Pupil(Being):
         return [teacher for teacher in found if teacher is not None]
 
     @strawberry.field
+    @related
+    def substitute(self) -> Related["Teacher | None"]:
+        """Leads to a row."""
+        return Related(load_teachers, self.number or None, renamed)
+
+    @strawberry.field
+    @related
+    def substitutes(self) -> RelatedList["Teacher"]:
+        """Leads to rows, some of which are not there."""
+        return RelatedList(load_teachers, range(self.number, self.number + 4), renamed)
+
+    @strawberry.field
     async def lunch(self, info: Info) -> str:
         """Waits for something that is not loaded, between two things that are."""
         first = await info.context.load(load_keys, self.number)
@@ -125,6 +138,11 @@ class Robot:
 
 
 Anyone = Annotated[Union[Pupil, Teacher, Robot], strawberry.union("Anyone")]  # noqa: UP007
+
+
+def renamed(teacher: Any) -> Any:
+    """Return what a row is made to."""
+    return Teacher(name=f"Substitute {teacher.name}")
 
 
 async def load_teachers(reads: ReadScope, principal: Principal, keys: list[int]) -> list[Any]:

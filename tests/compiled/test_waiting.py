@@ -31,6 +31,28 @@ async def test_lists_under_several_root_fields_share_their_calls() -> None:
     assert [name for name, _ in answer.batches] == ["teachers"]
 
 
+async def test_declared_fields_load_a_page_at_once() -> None:
+    """Also those that lead to many rows; what is not there is left out, and one call does for both kinds."""
+    answer = await both_ways(PAGE, "{ pupils { substitute { name } substitutes { name pupils { name } } } }")
+    assert answer.is_compiled
+    assert [name for name, _ in answer.batches] == ["teachers", "keys"]
+    assert answer.data["pupils"][0]["substitute"] is None
+    assert answer.data["pupils"][4]["substitute"] == {"name": "Substitute Teacher 4"}
+    assert [one["name"] for one in answer.data["pupils"][3]["substitutes"]] == [
+        "Substitute Teacher 4",
+        "Substitute Teacher 6",
+    ]
+
+
+async def test_declared_fields_fail_like_others() -> None:
+    """Each of those that asked for what cannot be loaded says so."""
+    given = [Pupil(name="A", number=11), Pupil(name="B", number=2)]
+    answer = await both_ways(given, "{ pupils { name substitutes { name } } }")
+    assert not answer.is_compiled
+    assert len(answer.batches) == 1
+    assert answer.told.count(b"staff room") >= 1
+
+
 async def test_null_where_there_has_to_be_a_row() -> None:
     """It is reported for each, in the order of the page, and nothing is loaded twice."""
     answer = await both_ways(PAGE, "{ slowPupils { name homeTeacher { name } } }")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.foundation.row_shapes import rows_of
+from domain.foundation.row_shapes import keyed_rows_of, rows_of
 
 
 class Record(dict[str, object]):
@@ -53,6 +53,14 @@ def test_columns_in_any_order_and_defaults() -> None:
     assert rows_of(Plain, [Record(name="A", id=1), Record(name="B", id=2)]) == [Plain(1, "A"), Plain(2, "B")]
     assert rows_of(Plain, [Record(position=3, id=1, name="A")]) == [Plain(1, "A", 3)]
     assert rows_of(Plain, []) == []
+
+
+def test_the_first_column_can_be_a_key() -> None:
+    """It is no field of the row."""
+    records = [Record(owner=9, name="A", id=1), Record(owner=8, name="B", id=2)]
+    assert keyed_rows_of(Plain, records) == [(9, Plain(1, "A")), (8, Plain(2, "B"))]
+    assert keyed_rows_of(WithoutSlots, [Record(owner=9, id=1)]) == [(9, WithoutSlots(1))]
+    assert keyed_rows_of(Plain, []) == []
 
 
 def test_other_classes_are_made_by_themselves() -> None:
