@@ -19,13 +19,15 @@ from tortoise.exceptions import DBConnectionError
 from tortoise.transactions import in_transaction
 
 from domain.foundation import metrics
-from domain.foundation.orm import orm_config
+from domain.foundation.orm import SILENCE, orm_config
 from domain.foundation.row_shapes import rows_of
 
 Row = TypeVar("Row")
 
 log = logging.getLogger(__name__)
 
+#: Seconds that statistics of all tables may take.
+STATISTICS_TIMEOUT = 3_600.0
 #: How asyncpg, Tortoise and the system say that the server is away.
 _AWAY = (
     ConnectionError,
@@ -55,10 +57,12 @@ class Session:
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
+        #: Seconds after which the server is taken for gone, where statements have another limit than usual.
+        self.patience: float | None = None
 
     async def fetch(self, sql: str, *args: Any) -> list["asyncpg.Record"]:
         """Return the records of a statement, RETURNING included."""
-        records: list[asyncpg.Record] = await self.connection.fetch(sql, *args)
+        records: list[asyncpg.Record] = await self.connection.fetch(sql, *args, timeout=self.patience)
         return records
 
     async def rows(self, shape: type[Row], sql: str, *args: Any) -> list[Row]:
@@ -76,13 +80,18 @@ class Session:
 
     async def value(self, sql: str, *args: Any) -> Any:
         """Return the first column of the first record, or None."""
-        return await self.connection.fetchval(sql, *args)
+        return await self.connection.fetchval(sql, *args, timeout=self.patience)
 
     async def execute(self, sql: str, *args: Any) -> int:
         """Run a statement and return the number of rows that it changed."""
-        tag: str = await self.connection.execute(sql, *args)
+        tag: str = await self.connection.execute(sql, *args, timeout=self.patience)
         last = tag.rpartition(" ")[2]
         return int(last) if last.isdigit() else 0
+
+    async def allow(self, milliseconds: int) -> None:
+        """Give the statements of this transaction another limit of time than usual."""
+        await self.fetch("SELECT set_config('statement_timeout', $1, true)", str(milliseconds))
+        self.patience = milliseconds / 1_000 + SILENCE
 
     async def plan_each_time(self) -> None:
         """Plan every statement of this transaction for its arguments: bulk work makes tables grow under its plans.
@@ -94,7 +103,8 @@ class Session:
     async def insert(self, table: str, columns: Sequence[str], records: Sequence[Sequence[Any]]) -> None:
         """Insert rows in one round trip. (PostgreSQL refuses COPY into tables with row level security.)"""
         places = ", ".join(f"${number + 1}" for number in range(len(columns)))
-        await self.connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", records)
+        statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"
+        await self.connection.executemany(statement, records, timeout=self.patience)
 
 
 class ReadScope(Statements):
@@ -174,10 +184,11 @@ class ReadScope(Statements):
         """Yield the records of a statement in lists of this size, by a cursor; other reads may come in between."""
         async with self._turn:
             self.statement_count += 1
-            cursor = await (await self._open()).connection.cursor(sql, *args)
+            session = await self._open()
+            cursor = await session.connection.cursor(sql, *args, timeout=session.patience)
         while True:
             async with self._turn:
-                records: list[asyncpg.Record] = await cursor.fetch(size)
+                records: list[asyncpg.Record] = await cursor.fetch(size, timeout=session.patience)
             if not records:
                 return
             yield records
@@ -188,7 +199,9 @@ class ReadScope(Statements):
 
     async def allow(self, milliseconds: int) -> None:
         """Give the statements of this snapshot another limit of time than requests have."""
-        await self.fetch("SELECT set_config('statement_timeout', $1, true)", str(milliseconds))
+        async with self._turn:
+            self.statement_count += 1
+            await (await self._open()).allow(milliseconds)
 
     async def rows(self, shape: type[Row], sql: str, *args: Any) -> list[Row]:
         """Return each record as `shape(**columns)`."""
@@ -327,4 +340,5 @@ async def across_tenants(sql: str, *args: Any) -> list["asyncpg.Record"]:
 async def refresh_statistics() -> None:
     """Tell the planner how the tables look now: bulk work needs it before autovacuum comes round."""
     async with _transaction() as transaction:
-        await transaction._connection.execute("SET LOCAL statement_timeout = 0; SELECT refresh_statistics()")
+        statement = "SET LOCAL statement_timeout = 0; SELECT refresh_statistics()"
+        await transaction._connection.execute(statement, timeout=STATISTICS_TIMEOUT)

@@ -16,6 +16,7 @@ import asyncpg
 from domain.foundation.access import Principal
 from domain.foundation.database import Session
 from domain.foundation.errors import IdempotencyKeyInUse, IdempotencyKeyReused
+from domain.foundation.orm import SILENCE
 
 Result = TypeVar("Result")
 
@@ -55,6 +56,7 @@ async def reserve_key(
     await sql.connection.execute(
         f"SET LOCAL lock_timeout = {patience}; SET LOCAL statement_timeout = {patience + 2_000}"
     )
+    sql.patience = patience / 1_000 + 2 + SILENCE
     try:
         await sql.execute(
             "DELETE FROM idempotency_key WHERE account = $1 AND operation = $2 AND key = $3 AND created_at < $4"
@@ -80,6 +82,7 @@ async def reserve_key(
     except asyncpg.LockNotAvailableError as error:
         raise IdempotencyKeyInUse from error
     await sql.connection.execute("SET LOCAL lock_timeout TO DEFAULT; SET LOCAL statement_timeout TO DEFAULT")
+    sql.patience = None
     return inserted == 1
 
 

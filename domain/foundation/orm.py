@@ -18,6 +18,12 @@ MODEL_MODULES = [
 ]
 
 
+#: Seconds that a server has to let a connection in.
+CONNECT_TIMEOUT = 5.0
+#: Seconds beyond the limit of a statement after which the server is taken for gone: it would have said so itself.
+SILENCE = 1.0
+
+
 class PooledConnection(asyncpg.Connection):
     """Connection without asyncpg's RESET round trip: no session state is kept, all settings are transaction-local."""
 
@@ -44,7 +50,11 @@ def orm_config(
     statement_timeout_ms: int = 5_000,
     lock_timeout_ms: int = 2_000,
 ) -> dict[str, Any]:
-    """Return the configuration for `Tortoise.init`; timeouts are milliseconds, 0 for none."""
+    """Return the configuration for `Tortoise.init`; timeouts are milliseconds, 0 for none.
+
+    A server that hangs, or a network that loses everything, ends no connection: TCP waits for a quarter of an hour. So
+    statements are given up here as well, and their connections with them.
+    """
     parts = urlsplit(url)
     credentials = {
         "host": parts.hostname,
@@ -57,6 +67,8 @@ def orm_config(
         "connection_class": PooledConnection,
         "init": prepare_connection,
         "application_name": application_name,
+        "timeout": CONNECT_TIMEOUT,
+        "command_timeout": statement_timeout_ms / 1_000 + SILENCE if statement_timeout_ms else None,
         "server_settings": {
             "statement_timeout": str(statement_timeout_ms),
             "lock_timeout": str(lock_timeout_ms),

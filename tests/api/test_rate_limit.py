@@ -24,7 +24,7 @@ from gql.rate_limit import CostLimiter, account_of
 from gql.schema import schema
 from tests.support import factories
 from tests.support.api import Api, ApiClient
-from tests.support.redis_relay import redis_relay
+from tests.support.relay import relay_to
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ async def test_limits_go_on_without_redis(
     """With full buckets in memory; nobody waits, it is told once, and Redis is used again when it answers."""
     monkeypatch.setattr(rate_limit, "PAUSE", 0.05)
     async with (
-        redis_relay(redis_url) as relay,
+        relay_to(redis_url) as relay,
         limiter_of(relay.url, 500) as limiter,
         Redis.from_url(redis_url) as redis,
     ):

@@ -95,7 +95,7 @@ async def _prove(tenant: Tenant, admin: Principal, now: datetime, *, people: int
 
 async def _agree_with_the_facts(tenant: Tenant, rule_id: int, given_id: int, shared_id: int) -> None:
     async with writing(tenant.id) as sql:
-        await sql.execute("SET LOCAL statement_timeout = '60s'")
+        await sql.allow(60_000)
         facts: dict[str, set[int]] = defaultdict(set)
         for learner_id, value in await sql.fetch("SELECT learner_id, value FROM learner_ref WHERE number = 1"):
             facts[value].add(learner_id)

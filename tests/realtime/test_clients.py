@@ -25,7 +25,7 @@ from tests.realtime.test_streams import ENROLL
 from tests.support import factories
 from tests.support.api import Api
 from tests.support.live import LiveServer
-from tests.support.redis_relay import redis_relay
+from tests.support.relay import relay_to
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 CLIENTS = Path(__file__).parent / "clients"
@@ -119,7 +119,7 @@ async def test_published_clients_come_back_and_miss_nothing(
 
     await api.acting_as(admin).run(ENROLL, input=keys(people[0]))
     tokens = [value.removeprefix("Bearer ") for value in (bearer(api, admin), short_token(api, admin, 3))]
-    async with redis_relay(live.url) as relay, running(directory, relay.url, [*tokens, tokens[0]]) as clients:
+    async with relay_to(live.url) as relay, running(directory, relay.url, [*tokens, tokens[0]]) as clients:
         for client in clients:
             await client.until(await expected())
         await api.acting_as(admin).run(ENROLL, input=keys(people[1]))

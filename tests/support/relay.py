@@ -1,4 +1,4 @@
-"""A way to Redis that can be closed, hang, and be opened again, as networks do."""
+"""A way to a server that can be closed, hang, and be opened again, as networks do."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
 
 
-class RedisRelay:
+class Relay:
     """Passes everything on, as long as it is told to."""
 
     def __init__(self, url: str) -> None:
@@ -63,9 +63,9 @@ class RedisRelay:
 
 
 @asynccontextmanager
-async def redis_relay(url: str) -> AsyncIterator[RedisRelay]:
+async def relay_to(url: str) -> AsyncIterator[Relay]:
     """Relay until the end."""
-    relay = RedisRelay(url)
+    relay = Relay(url)
     await relay.open()
     try:
         yield relay
