@@ -26,6 +26,8 @@ Row = TypeVar("Row")
 
 log = logging.getLogger(__name__)
 
+#: Seconds that a read waits for a connection: whoever comes when all of them hang should not wait for each in turn.
+ACQUIRE_TIMEOUT = 5.0
 #: Seconds that statistics of all tables may take.
 STATISTICS_TIMEOUT = 3_600.0
 #: How asyncpg, Tortoise and the system say that the server is away.
@@ -161,7 +163,8 @@ class ReadScope(Statements):
             raise RuntimeError("The operation is over: nobody would close what is opened now.")
         if self._session is None:
             acquired = database().acquire_connection()
-            connection = await acquired.__aenter__()
+            async with asyncio.timeout(ACQUIRE_TIMEOUT):
+                connection = await acquired.__aenter__()
             try:
                 # Transaction-local, so a pooled connection keeps nothing of the tenant.
                 await connection.execute(
