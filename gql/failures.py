@@ -37,8 +37,11 @@ def as_request_failure(error: BaseException | None) -> RequestFailure | None:
         return error
     if isinstance(error, BaseORMException) and error.args and isinstance(error.args[0], BaseException):
         return as_request_failure(error.args[0]) or (Unavailable() if is_connection_lost(error) else None)
-    if isinstance(error, asyncpg.QueryCanceledError | TimeoutError):
+    if isinstance(error, asyncpg.QueryCanceledError):
         return TimedOut()
+    if isinstance(error, TimeoutError):
+        # The database is silent, or has no connection to give. After a change, that says nothing about the change.
+        return Unavailable()
     return Unavailable() if error is not None and is_connection_lost(error) else None
 
 
