@@ -56,7 +56,9 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
             nudge.start(settings.redis_url.get_secret_value())
             feeds.start()
             try:
-                async with key_set(settings.jwks_url).kept_fresh() if settings.jwks_url else contextlib.nullcontext():
+                async with contextlib.AsyncExitStack() as keys:
+                    for url in {issuer.jwks_url for issuer in settings.issuers}:
+                        await keys.enter_async_context(key_set(url).kept_fresh())
                     yield
             finally:
                 await feeds.stop()

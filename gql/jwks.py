@@ -1,4 +1,4 @@
-"""The keys of `JWKS_URL`: kept, looked up, and fetched again, so that keys can be rotated while everything runs.
+"""The keys of an identity provider: kept, looked up, fetched again, so that keys can be rotated while everything runs.
 
 A token with a known key never waits. One with an unknown key waits for one fetch that all such tokens share, and there
 is at most one every few seconds, whatever tokens strangers invent. What cannot be fetched leaves the known keys as they
@@ -74,11 +74,11 @@ class KeySet:
         except Exception as error:
             # Whatever it is, known keys go on. Told once, not every few seconds of an outage.
             if not self._is_failing:
-                log.warning("the keys of JWKS_URL cannot be fetched: %s: %s", type(error).__name__, error)
+                log.warning("the keys at %s cannot be fetched: %s: %s", self._url, type(error).__name__, error)
             self._is_failing = True
             return False
         if self._is_failing:
-            log.warning("the keys of JWKS_URL can be fetched again")
+            log.warning("the keys at %s can be fetched again", self._url)
         self._is_failing = False
         self._keys = keys
         return True

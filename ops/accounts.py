@@ -10,7 +10,7 @@ from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.people.learner_changes import UNSET, LearnerChanges
 from domain.people.operations import create_learner, update_learner
 from domain.people.queries import LearnerKey, find_learner_by_key
-from domain.tenants.operations import set_rule_limit
+from domain.tenants.operations import create_tenant, set_rule_limit
 from gql.authentication import issue_token
 from ops.connecting import get_tenant_id
 from ops.failures import CommandFailed
@@ -29,6 +29,17 @@ async def change_rule_limit(slug: str, rule_limit: int, now: datetime) -> None:
     """Set how many rules a tenant may have."""
     principal = Principal.operator(await get_tenant_id(slug))
     await perform(principal, now, "tenantSet", lambda work: set_rule_limit(work, rule_limit=rule_limit))
+
+
+async def make_tenant(*, slug: str, name: str, time_zone: str, admin_email: str | None, now: datetime) -> int:
+    """Create a tenant, with its first administrator if an address is given, and return its ID."""
+
+    async def make_admin(work: UnitOfWork) -> None:
+        if admin_email is not None:
+            learner = LearnerChanges(email=admin_email, name=_name_from(admin_email), role=Role.ADMIN)
+            await create_learner(work, learner=learner)
+
+    return await create_tenant(now=now, slug=slug, name=name, time_zone=time_zone, and_then=make_admin)
 
 
 async def make_token(settings: Settings, person: Person, now: datetime, lifetime: timedelta) -> str:

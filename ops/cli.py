@@ -13,7 +13,7 @@ import typer
 
 from domain.foundation import clock
 from domain.foundation.access import Role
-from domain.tenants.operations import create_tenant
+from domain.foundation.cells import MAX_CELL
 from ops.connecting import (
     command_settings,
     database_of,
@@ -132,7 +132,15 @@ def scheduler(data: Data = DATA) -> None:
 
 
 @app.command()
-def migrate(data: Data = DATA) -> None:
+def migrate(
+    cell: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=MAX_CELL, help="Cell whose keys this database gives out from now on; no other database has it."
+        ),
+    ] = None,
+    data: Data = DATA,
+) -> None:
     """Bring the database to the schema of this release; safe to run twice at once."""
     from domain.foundation.migrating import migrate as apply_migrations
 
@@ -143,7 +151,7 @@ def migrate(data: Data = DATA) -> None:
 
     async def run() -> None:
         await require_database(owner_url)
-        await apply_migrations(owner_url, database_role(settings))
+        await apply_migrations(owner_url, database_role(settings), cell=cell)
 
     asyncio.run(run())
 
@@ -153,16 +161,20 @@ def tenant_create(
     name: Annotated[str, typer.Argument(help="Name of the company.")],
     slug: Slug,
     time_zone: Annotated[str, typer.Option(help="IANA time zone, such as Europe/Berlin.")],
+    admin: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="Email address of the first administrator, who is made as well.")
+    ] = None,
     data: Data = DATA,
 ) -> None:
     """Make a tenant and print its ID."""
     from gql.ids import TENANT, encode
+    from ops.accounts import make_tenant
 
     settings = command_settings(data)
 
     async def run() -> int:
         async with database_of(settings):
-            return await create_tenant(now=clock.now(), slug=slug, name=name, time_zone=time_zone)
+            return await make_tenant(slug=slug, name=name, time_zone=time_zone, admin_email=admin, now=clock.now())
 
     print(encode(TENANT, asyncio.run(run())))
 

@@ -105,6 +105,11 @@ class Unauthenticated(RequestFailure):
 
     code = "UNAUTHENTICATED"
 
+    def __init__(self, reason: str) -> None:
+        """`reason` is for the operator's log and nobody else: it names no person and quotes no credential."""
+        super().__init__()
+        self.reason = reason
+
 
 class Forbidden(RequestFailure):
     """The caller's role or scopes never allow this field."""

@@ -1,29 +1,38 @@
 """Bringing the database to the present schema. Runs as the owner of the tables; safe to run twice at once."""
 
+import asyncio
+
 import asyncpg
 from tortoise.context import TortoiseContext
 from tortoise.migrations.api.migrate import migrate as apply_migrations
 
+from domain.foundation.cells import settle_cell
 from domain.foundation.orm import orm_config
 
 # Any number will do as long as nobody else uses it: Tortoise takes no lock of its own.
 MIGRATION_LOCK = 7_263_401
 
+#: Seconds between two tries to be the only one that migrates.
+PAUSE = 0.1
+
 #: Tables that the application's role may only add to.
 APPEND_ONLY = ("content_action", "audit_entry", "content_action_position", "content_action_block")
 
 
-async def migrate(owner_url: str, application_role: str) -> None:
-    """Apply what is missing, then grant the application's role its rights.
+async def migrate(owner_url: str, application_role: str, *, cell: int | None = None) -> None:
+    """Apply what is missing, have new keys belong to the cell, and grant the application's role its rights.
 
     `application_role` has to exist; it must own nothing. The lock is held by a connection of its own, so that a second
-    process waits here and then finds nothing to do.
+    process waits here and then finds nothing to do. Without `cell`, the database keeps the one that it has.
     """
     lock = await asyncpg.connect(owner_url)
     try:
-        await lock.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
+        # Asked for again and again, because a statement that waits would hold up indexes that are built concurrently.
+        while not await lock.fetchval("SELECT pg_try_advisory_lock($1)", MIGRATION_LOCK):  # noqa: ASYNC110
+            await asyncio.sleep(PAUSE)
         async with TortoiseContext():
             await apply_migrations(config=orm_config(owner_url, application_name="migrate", statement_timeout_ms=0))
+        await settle_cell(lock, cell)
         await _grant(lock, application_role)
     finally:
         await lock.close()
@@ -41,6 +50,16 @@ async def _grant(connection: "asyncpg.Connection[asyncpg.Record]", role: str) ->
     for table in sorted(row["tablename"] for row in tables):
         rights = "SELECT, INSERT" if table in APPEND_ONLY else "SELECT, INSERT, UPDATE, DELETE"
         statements.append(f'GRANT {rights} ON "{table}" TO {quoted}')
+    # What runs with its owner's rights looks across tenants: nobody else who may connect has any business there.
+    functions = await connection.fetch(
+        """
+        SELECT oid::regprocedure::text AS signature FROM pg_proc
+         WHERE prosecdef AND pronamespace = 'public'::regnamespace AND pg_has_role(current_user, proowner, 'USAGE')
+        """
+    )
+    for signature in sorted(row["signature"] for row in functions):
+        statements.append(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC")
+        statements.append(f"GRANT EXECUTE ON FUNCTION {signature} TO {quoted}")
     statements.append(f"GRANT SELECT ON fact TO {quoted}")
     statements.append(f"GRANT SELECT ON tortoise_migrations TO {quoted}")
     await connection.execute(";\n".join(statements))

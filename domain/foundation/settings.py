@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.foundation.signing_secret import find_weakness
@@ -23,6 +23,21 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 class BadSettings(ValueError):
     """The settings do not allow a safe start."""
+
+
+class TokenIssuer(BaseModel):
+    """An identity provider that may sign tokens, and for whom."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: str | None = Field(min_length=1, description="What `iss` of its tokens is.")
+    jwks_url: str = Field(description="Where its keys are.")
+    audience: str | None = Field(min_length=1, description="What `aud` has to hold: tokens for others are none for us.")
+    tenants: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="Slugs of the tenants for whose people it speaks; all when left out."
+    )
+    tenant_claim: str | None = Field(default=None, min_length=1, description="Instead of TOKEN_TENANT_CLAIM.")
+    email_claim: str | None = Field(default=None, min_length=1, description="Instead of TOKEN_EMAIL_CLAIM.")
 
 
 class Settings(BaseSettings):
@@ -46,6 +61,11 @@ class Settings(BaseSettings):
     )
     token_issuer: str | None = Field(default=None, description="What `iss` of tokens has to be.")
     token_audience: str | None = Field(default=None, description="What `aud` of tokens has to hold.")
+    token_issuers: list[TokenIssuer] = Field(
+        default=[], description="Several identity providers, as JSON; replaces the three settings above."
+    )
+    token_tenant_claim: str = Field(default="tenant", min_length=1, description="Claim with the slug of the tenant.")
+    token_email_claim: str = Field(default="email", min_length=1, description="Claim with the person's email address.")
     public_url: str = Field(default="http://127.0.0.1:8000", description="Where people reach the platform.")
     smtp_url: SecretStr = Field(default=SecretStr(""), description="smtp://user:password@host:port or smtps://…")
     smtp_timeout: float = Field(default=10.0, gt=0, le=60, description="Seconds that the mail server has to answer.")
@@ -103,25 +123,44 @@ class Settings(BaseSettings):
         """Where jobs and emails are handed to workers; empty where nothing is set."""
         return self.broker_url.get_secret_value() or self.redis_url.get_secret_value()
 
+    @property
+    def issuers(self) -> tuple[TokenIssuer, ...]:
+        """Who signs tokens; nobody where this service does so itself."""
+        if self.jwks_url:
+            only = TokenIssuer(issuer=self.token_issuer, jwks_url=self.jwks_url, audience=self.token_audience)
+            return (only, *self.token_issuers)
+        return tuple(self.token_issuers)
+
     def require_trusted_tokens(self) -> None:
         """Raise BadSettings unless there is a way to tell true tokens from forged ones."""
-        if not self.jwks_url:
+        if not self.issuers:
             self.require_proper_secret()
             return
+        if self.token_issuers and (self.jwks_url or self.token_issuer or self.token_audience):
+            raise BadSettings("JWKS_URL, TOKEN_ISSUER and TOKEN_AUDIENCE are said in TOKEN_ISSUERS, where it is set.")
+        if any(one.issuer is None or one.audience is None for one in self.token_issuers):
+            raise BadSettings("In TOKEN_ISSUERS each has an issuer and an audience.")
+        name = "TOKEN_ISSUERS" if self.token_issuers else "JWKS_URL"
+        for issuer in self.issuers:
+            self._require_address(name, issuer.jwks_url)
+
+    def _require_address(self, name: str, url: str) -> None:
         try:
-            address = urlsplit(self.jwks_url)
+            address = urlsplit(url)
             host, is_web = address.hostname, address.scheme in ("http", "https")
         except ValueError:
             host, is_web = None, False
         if host is None or not is_web:
-            raise BadSettings("JWKS_URL is no address that begins with https://.")
+            raise BadSettings(f"{name} names no address that begins with https://.")
         if self.environment == "production" and address.scheme == "http" and host not in LOOPBACK:
-            raise BadSettings("JWKS_URL has to begin with https://: whoever is on the way could change the keys.")
+            raise BadSettings(
+                f"An address of {name} has to begin with https://: who is on the way could change the keys."
+            )
 
     def require_proper_secret(self) -> None:
         """Raise BadSettings unless tokens can be signed by this process, and trusted."""
-        if self.jwks_url:
-            raise BadSettings("JWKS_URL is set: tokens are made by whoever has its keys, and not here.")
+        if self.issuers:
+            raise BadSettings("JWKS_URL or TOKEN_ISSUERS is set: tokens are made by who has the keys, and not here.")
         weakness = find_weakness(self.secret_key.get_secret_value(), in_production=self.environment == "production")
         if weakness is not None:
             raise BadSettings(weakness)

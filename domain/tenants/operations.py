@@ -2,7 +2,7 @@
 
 import re
 import zoneinfo
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,10 +42,18 @@ class TenantChanges:
     accepts_learner_progress: bool | None = None
 
 
-async def create_tenant(*, now: datetime, slug: str, name: str, time_zone: str) -> int:
+async def create_tenant(
+    *,
+    now: datetime,
+    slug: str,
+    name: str,
+    time_zone: str,
+    and_then: Callable[[UnitOfWork], Awaitable[object]] | None = None,
+) -> int:
     """Create a tenant and return its ID. It is the operator's command: nobody of the tenant exists yet.
 
-    Raises Invalid, or AlreadyExists when the slug is taken.
+    `and_then` runs in the same transaction: the tenant comes with what it makes, or not at all. Raises Invalid, or
+    AlreadyExists when the slug is taken.
     """
     problems = ProblemList()
     if not _SLUG.fullmatch(slug):
@@ -63,6 +71,8 @@ async def create_tenant(*, now: datetime, slug: str, name: str, time_zone: str) 
             raise AlreadyExists(path=["slug"]) from error
         await work.sql.execute("INSERT INTO feed_head (tenant_id, position) VALUES ($1, 0)", tenant_id)
         await _note_change(work, tenant, {}, {"name": tenant.name, "timeZone": time_zone})
+        if and_then is not None:
+            await and_then(work)
 
     await perform(Principal.operator(tenant_id), now, "createTenant", insert)
     return tenant_id

@@ -12,6 +12,7 @@ from domain.foundation.settings import BadSettings, Settings
 from domain.people.models import Learner
 from domain.tenants.models import ServiceAccount, Tenant
 from gql.app import create_app
+from gql.authentication import issue_token
 from gql.ids import DEPARTMENT, LEARNER, encode
 from tests.support import factories
 from tests.support.api import SECRET, Api
@@ -67,11 +68,13 @@ async def test_a_person_signs_in_by_email(api: Api, tenant: Tenant) -> None:
         assert viewer["actor"]["name"] == "Ada"
 
 
-@pytest.mark.parametrize("verified", [False, "false"])
+@pytest.mark.parametrize("verified", [False, "false", "False", "no", None, 0, 1, "", "1", [], ["true"], "TRUE"])
 async def test_an_email_that_is_not_verified_is_nobodys(api: Api, tenant: Tenant, verified: Any) -> None:
     """Anybody can claim an address."""
     await factories.create_person(tenant.id, email="ada@example.com")
-    assert await status(api, token(api.now, email="ada@example.com", email_verified=verified)) == 401
+    claims = {"tenant": "acme", "exp": api.now + timedelta(hours=1), "email": "ada@example.com"}
+    assert await status(api, jwt.encode(claims, SECRET, "HS256")) == 200
+    assert await status(api, jwt.encode(claims | {"email_verified": verified}, SECRET, "HS256")) == 401
 
 
 async def test_a_learners_id_is_not_overruled_by_the_email(api: Api, tenant: Tenant) -> None:
@@ -111,6 +114,57 @@ async def test_each_flaw_of_a_token_is_refused(api: Api, admin: Principal, anoth
         "address with half a character": token(now, email="\ud800@example.com"),
     }
     assert {flaw: await status(api, credential) for flaw, credential in flawed.items()} == dict.fromkeys(flawed, 401)
+
+
+async def test_the_log_says_why_a_credential_was_refused(
+    api: Api, admin: Principal, caplog: pytest.LogCaptureFixture
+) -> None:
+    """To the operator, and never what it was or whose."""
+    assert admin.learner_id is not None
+    sub, now = encode(LEARNER, admin.learner_id), api.now
+    flawed = {
+        None: "there is none",
+        "nonsense": "Not enough segments",
+        "mk_nonsense": "no service account has this API key, or it was revoked",
+        token(now, sub=sub, key="x" * 32): "Signature verification failed",
+        token(now, sub=sub, algorithm="HS512", key=SECRET * 2): "The specified alg value is not allowed",
+        token(now, sub=sub, exp=None): 'Token is missing the "exp" claim',
+        token(now, sub=sub, exp=now - timedelta(seconds=6)): "it has expired",
+        token(now, sub=sub, nbf=now + timedelta(days=1)): "it begins in the future",
+        token(now, sub=sub, exp="tomorrow"): "a claim has a value that makes no sense",
+        token(now, sub=sub, tenant=None): "the claim `tenant` with the tenant is missing, or no text",
+        token(now, sub=sub, tenant="nobody"): "there is no such tenant",
+        token(now, sub=encode(LEARNER, 999_999)): "nobody who is active in the tenant has the ID in `sub`",
+        token(now): "it names nobody: `sub` is no ID of a learner, and the claim with the email address is missing",
+        token(now, email="nobody@example.com"): "nobody who is active in the tenant has the email address",
+        token(now, email="ada@example.com", email_verified=False): "`email_verified` is there and not true",
+    }
+    for credential, reason in flawed.items():
+        caplog.clear()
+        with caplog.at_level("INFO", "mandate.api"):
+            assert await status(api, credential) == 401
+        reasons = [vars(record)["reason"] for record in caplog.records if "refused" in record.getMessage()]
+        assert reasons == [reason]
+        assert credential is None or credential not in caplog.text
+        assert "nobody@example.com" not in caplog.text
+
+
+async def test_claims_have_the_names_that_the_operator_says(settings: Settings, api: Api, tenant: Tenant) -> None:
+    """Providers put tenants and addresses where they can."""
+    await factories.create_person(tenant.id, email="ada@example.com")
+    named = {"token_tenant_claim": "https://mandate.example/tenant", "token_email_claim": "preferred_username"}
+    changed = settings.model_copy(update=named)
+    tenant_claim, email_claim = {named["token_tenant_claim"]: "acme"}, {named["token_email_claim"]: "ADA@example.com"}
+    issued = issue_token(changed, tenant="acme", now=api.now, lifetime=timedelta(hours=1), email="ada@example.com")
+
+    def signed(*claims: dict[str, Any]) -> str:
+        return token(api.now, **{"tenant": None} | {name: value for one in claims for name, value in one.items()})
+
+    async with Api(changed, api.now).opened() as bound:
+        assert await status(bound, signed(tenant_claim, email_claim)) == 200
+        assert await status(bound, issued) == 200
+        assert await status(bound, signed(email_claim, {"tenant": "acme"})) == 401
+        assert await status(bound, signed(tenant_claim, {"email": "ada@example.com"})) == 401
 
 
 async def test_a_token_may_span_all_of_time(api: Api, admin: Principal) -> None:

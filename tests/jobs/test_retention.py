@@ -1,14 +1,14 @@
 """Deleting what is kept for a time only: as long as the operator says, in batches, in several processes at once."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from domain.foundation.access import Principal
 from domain.foundation.change_feed import read_changes
-from domain.foundation.database import ReadScope
+from domain.foundation.database import ReadScope, across_tenants
 from domain.foundation.settings import Settings
 from domain.tenants.models import Tenant
 from jobs import retention
@@ -75,7 +75,8 @@ async def put_job(
     columns = {"tenant_id": tenant.id, "status": status, "subject_name": name, "finished_at": at, **values}
     await put(superuser, "background_job", created_at=at or factories.LONG_AGO, **columns)
     job_id: int = await superuser.fetchval("SELECT max(id) FROM background_job")
-    await put(superuser, "background_job_learner", tenant_id=tenant.id, job_id=job_id, learner_id=1)
+    listed = await factories.create_learner(tenant.id)
+    await put(superuser, "background_job_learner", tenant_id=tenant.id, job_id=job_id, learner_id=listed.id)
     return job_id
 
 
@@ -203,3 +204,39 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("KEEP_EMAILS_DAYS", "")
     settings = Settings()
     assert (settings.keep_audit_entries_days, settings.keep_emails_days, settings.keep_changes_days) == (3650, 0, 7)
+
+
+@pytest.mark.parametrize("what", ["idempotency_keys", "changes", "notifications", "emails", "audit_entries", "jobs"])
+async def test_nothing_young_goes_whatever_date_is_given(
+    database: None, superuser: Connection, tenant: Tenant, what: str
+) -> None:
+    """The functions that delete are called by the application's role: a mistake of it costs at most what is old."""
+    young, old = datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) - timedelta(days=2)
+    for number, at in enumerate((old, young), start=1):
+        match what:
+            case "idempotency_keys":
+                await put(
+                    superuser,
+                    "idempotency_key",
+                    tenant_id=tenant.id,
+                    account="learner:1",
+                    operation="x",
+                    key=str(number),
+                    input_hash=b"",
+                    created_at=at,
+                )
+            case "changes":
+                await put_change(superuser, tenant, number, at)
+            case "notifications":
+                person = await factories.create_person(tenant.id, email=f"{number}@example.com")
+                kinds = {"category": "MANDATORY_TASKS", "kind": "TASK_REMINDER", "title": "X", "version": 1}
+                owner = {"tenant_id": tenant.id, "learner_id": person.learner_id}
+                await put(superuser, "notification", created_at=old, read_at=at, **owner, **kinds)
+            case "emails":
+                await put_email(superuser, tenant, str(number), at)
+            case "audit_entries":
+                await put_entry(superuser, tenant, str(number), at)
+            case "jobs":
+                await put_job(superuser, tenant, str(number), at)
+    gone = [(await across_tenants(f"SELECT delete_old_{what}('infinity')"))[0][0] for _ in range(2)]
+    assert gone == [1, 0]

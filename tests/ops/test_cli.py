@@ -37,6 +37,18 @@ async def test_tenant_is_made_and_its_limit_set(command: Command, superuser: Con
     assert [tuple(row) for row in rows] == [("wayne", "Wayne & Söhne", "Europe/Vienna", 75)]
 
 
+async def test_tenant_comes_with_its_first_administrator(command: Command, superuser: Connection) -> None:
+    """Both or neither: an address that nobody can have leaves no tenant behind."""
+    arguments = ("tenant", "create", "Wayne", "--slug", "wayne", "--time-zone", "Europe/Vienna", "--admin")
+    refused = command(*arguments, "nowhere")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "email" in refused.stderr
+    assert await superuser.fetch("SELECT FROM tenant") == []
+    assert re.fullmatch(r"ten_[0-9a-z]+\n", command.output(*arguments, "bruce.wayne@wayne.example"))
+    rows = await superuser.fetch("SELECT name, email, role, is_active FROM learner")
+    assert [tuple(row) for row in rows] == [("Bruce Wayne", "bruce.wayne@wayne.example", "ADMIN", True)]
+
+
 async def test_token_is_a_token_and_nothing_else(command: Command, tenant: Tenant, superuser: Connection) -> None:
     """Whoever is missing is created, named by the address; asked for again, nobody is created."""
     token = command.output("token", "--tenant", "acme", "--email", "jean_luc.picard@acme.example")
@@ -121,7 +133,11 @@ RUNS = {
         ("web", {"SECRET_KEY": "secret" * 10}, "can be guessed"),
         ("web", {"SECRET_KEY": "change-me-" + SECRET}, "is the secret of an example"),
         ("web", {"JWKS_URL": "http://id.example/keys"}, "JWKS_URL has to begin with https://"),
-        ("token --tenant acme --email a@b.example", {"JWKS_URL": "https://id.example/keys"}, "JWKS_URL is set: "),
+        (
+            "token --tenant acme --email a@b.example",
+            {"JWKS_URL": "https://id.example/keys"},
+            "JWKS_URL or TOKEN_ISSUERS is set: ",
+        ),
     ],
 )
 def test_failures_before_anything_is_done_are_one_line(
