@@ -17,6 +17,7 @@ TRY_AGAIN_LATER = 1013
 SEND_TIMEOUT = 30.0
 #: Seconds that a client has to take what is written once its connection is to end.
 LAST_WORDS = 10.0
+BAD_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 log = logging.getLogger("mandate.websocket")
 
@@ -35,6 +36,14 @@ class PatientWebSocketProtocol(WebSocketsSansIOProtocol):
         if self.cut is not None:
             self.cut.cancel()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; a handshake that cannot be read is refused, where uvicorn would say nothing for ever."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.handshake_initiated = self.handshake_complete = self.close_sent = True
+            self.transport.write(BAD_HANDSHAKE)
+            self.transport.close()
 
     def keepalive_timeout(self) -> None:
         """Close a connection whose client does not answer pings, so that it comes back."""
