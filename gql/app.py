@@ -70,10 +70,10 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
         middleware.append(
             Middleware(
                 CORSMiddleware,
-                allow_origins=settings.allowed_origins,
+                allow_origin_regex=settings.origin_pattern,
                 allow_methods=["GET", "POST"],
-                allow_headers=["Authorization", "Content-Type", REQUEST_ID],
-                expose_headers=["Retry-After", REQUEST_ID],
+                allow_headers=settings.headers_of_pages,
+                expose_headers=["Retry-After", "Content-Disposition", REQUEST_ID],
                 max_age=3600,
             )
         )

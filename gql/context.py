@@ -23,6 +23,7 @@ from domain.foundation.unit_of_work import Done, UnitOfWork, perform
 from gql.canonical import digest
 from gql.cursors import feed_cursor
 from gql.loading import Loads
+from gql.persisted_documents import PersistedDocuments
 from gql.rate_limit import CostLimiter
 
 Key = TypeVar("Key")
@@ -64,6 +65,7 @@ class Context:
         feeds: FeedReaders | None = None,
         limiter: CostLimiter | None = None,
         is_compiling: bool = True,
+        documents: PersistedDocuments | None = None,
     ) -> None:
         self.principal = principal
         self.now = now
@@ -78,6 +80,8 @@ class Context:
         self.limiter = limiter
         #: Whether selections run as functions compiled from them; see `gql.compiled`.
         self.is_compiling = is_compiling
+        #: Documents that a request may name instead of sending them.
+        self.documents = documents or PersistedDocuments()
         self.loads = Loads(self._answer)
         self._change_cursor: str | None = None
 
@@ -156,6 +160,7 @@ class Context:
             clock=self.clock,
             feeds=self._feeds,
             is_compiling=self.is_compiling,
+            documents=self.documents,
         )
 
     async def close(self) -> None:

@@ -4,6 +4,8 @@ Strawberry answers 200 `application/json` to everything; this endpoint negotiate
 its body is read, and its snapshot is closed before the response is sent.
 """
 
+import codecs
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -33,13 +35,14 @@ from gql.failures import BAD_REQUEST, as_request_failure, unexpected
 from gql.ide import IDE_HEADERS, IDE_PAGE
 from gql.limits import MAX_BODY_BYTES
 from gql.observing import count_refusal
+from gql.persisted_documents import PERSISTED_QUERY_NOT_FOUND, PersistedDocuments, read_trusted_documents
 from gql.rate_limit import RATE_LIMITED, CostLimiter
 from gql.request_body import BodyTooLarge, BodyTooSlow, limit_body
 from gql.request_errors import NO_OPERATION, no_operation, result_body
 from gql.schema import ANSWERED_AT_ONCE, Schema
 from gql.sse import EVENT_STREAM, EventStreamResponse, refusal_events, single_event, stream_events
 from gql.streaming import Refused
-from gql.websocket import RETRY_AFTER, Socket
+from gql.websocket import RETRY_AFTER, ShortReasons, Socket
 
 #: How long a client may take to present its credential.
 INIT_TIMEOUT = timedelta(seconds=10)
@@ -47,6 +50,13 @@ INIT_TIMEOUT = timedelta(seconds=10)
 GRAPHQL_JSON = "application/graphql-response+json"
 JSON = "application/json"
 
+
+#: Operations of a batch that are each told that there are no batches; of more, nobody is told apart.
+MAX_BATCH_TOLD = 100
+NO_BATCHES = "Batching is off: send each operation in a request of its own."
+#: Parts of a header between separators that are not inside of quotation marks.
+_PARTS = {separator: re.compile(rf'(?:[^{separator}"]|"(?:[^"\\]|\\.)*"?)+') for separator in ",;"}
+_WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?", re.ASCII)
 
 _OFFERED = {
     GRAPHQL_JSON: GRAPHQL_JSON,
@@ -71,18 +81,52 @@ def media_type(accept: str) -> str:
 
 def _accepted(accept: str) -> list[tuple[str, float]]:
     offers = []
-    for part in accept.split(","):
-        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        offered, weight = _OFFERED.get(name), 1.0
-        for parameter in parameters:
-            if parameter.startswith("q="):
-                try:
-                    weight = float(parameter[2:])
-                except ValueError:
-                    weight = 0.0
+    for part in _PARTS[","].findall(accept):
+        name, parameters = parse_header(part)
+        weight_given = parameters.get("q", "1")
+        weight = float(weight_given) if _WEIGHT.fullmatch(weight_given) else 0.0
+        offered = _OFFERED.get(name)
         if offered is not None and weight > 0:
             offers.append((offered, weight))
     return offers
+
+
+def parse_header(value: str) -> tuple[str, dict[str, str]]:
+    """Return what a header names, and its parameters, in small letters; of those given twice the first ones."""
+    name, *parts = _PARTS[";"].findall(value) or [""]
+    parameters: dict[str, str] = {}
+    for part in parts:
+        key, _, given = part.partition("=")
+        parameters.setdefault(key.strip().lower(), given.strip().strip('"').lower())
+    return name.strip().lower(), parameters
+
+
+def accepted_by(request: Request | WebSocket) -> str | None:
+    """Return what a client accepts: the header may come in several lines. None where it does not say."""
+    lines = request.headers.getlist("accept")
+    return ", ".join(lines) if lines else None
+
+
+def _is_json_in_utf8(request: Request) -> bool:
+    lines = request.headers.getlist("content-type")
+    return bool(lines) and all(_names_json_in_utf8(line) for line in lines)
+
+
+def _names_json_in_utf8(content_type: str) -> bool:
+    name, parameters = parse_header(content_type)
+    charset = parameters.get("charset", "")
+    try:
+        return name == JSON and (not charset or codecs.lookup(charset).name == "utf-8")
+    except LookupError:
+        return False
+
+
+class Batched(Exception):
+    """The body is a list of requests."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
 
 
 class GraphQLEndpoint(GraphQL[Context, None]):
@@ -102,13 +146,15 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             graphql_ide=None,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
             connection_init_wait_timeout=INIT_TIMEOUT,
-            allowed_origins=settings.allowed_origins,
+            allowed_origins=[],
         )
         self._live_schema = schema
         self._settings = settings
         self._clock = clock
         self._feeds = feeds
         self._limiter = limiter
+        path = settings.trusted_documents
+        self._documents = PersistedDocuments(None if path is None else read_trusted_documents(path))
         self.connections = Connections(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -142,7 +188,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             await websocket.close(4406, "Subprotocol not acceptable")
             return
         await Socket(
-            self.websocket_adapter_class(cast("Any", self), websocket, websocket),
+            ShortReasons(cast("Any", self), websocket, websocket),
             websocket,
             view=cast("Any", self),
             schema=self._live_schema,
@@ -150,6 +196,10 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             clock=self._clock,
             connections=self.connections,
         ).handle()
+
+    def is_websocket_origin_allowed(self, request: WebSocket, origin: str) -> bool:
+        """Tell whether pages from elsewhere may connect."""
+        return self._settings.is_allowed_origin(origin)
 
     async def on_ws_connect(self, context: Any) -> Any:
         """Let a connection in that has presented its credential."""
@@ -163,7 +213,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         with ExitStack() as held:
             try:
                 held.enter_context(self.connections.counted(context.principal))
-                result = await self._live_schema.open(data.query, data.variables, data.operation_name, context)
+                result = await self._live_schema.open(
+                    data.query, data.variables, data.operation_name, context, data.extensions
+                )
             except TooManyConnections:
                 headers = {"Retry-After": str(RETRY_AFTER)}
                 extensions = {"code": "RATE_LIMITED", "retryAfterSeconds": RETRY_AFTER}
@@ -186,7 +238,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     async def _answer_subscription(self, request: Request) -> Response:
         """Answer a subscription of a client that would rather have JSON: by events where it takes them."""
         await request.state.context.close()
-        if all(offered != EVENT_STREAM for offered, _ in _accepted(request.headers.get("accept", ""))):
+        if all(offered != EVENT_STREAM for offered, _ in _accepted(accepted_by(request) or "")):
             return self._refuse(request, 400, BAD_REQUEST, f"A subscription needs {EVENT_STREAM} or a WebSocket.")
         return await self._answer_by_events(request)
 
@@ -195,15 +247,19 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             return self._refuse(request, 405, BAD_REQUEST, "Only GET and POST are supported.", {"Allow": "GET, POST"})
         if self._wants_ide(request):
             return HTMLResponse(IDE_PAGE, headers=IDE_HEADERS)
-        content_type, _, parameters = request.headers.get("content-type", "").partition(";")
-        charset = parameters.strip().lower().removeprefix("charset=").strip('"')
-        if request.method == "POST" and (content_type.strip().lower() != JSON or charset not in ("", "utf-8")):
+        if request.method == "POST" and not _is_json_in_utf8(request):
             return self._refuse(request, 415, BAD_REQUEST, f"The body has to be {JSON} in UTF-8.")
+        encodings = {
+            part.strip().lower() for line in request.headers.getlist("content-encoding") for part in line.split(",")
+        }
+        if request.method == "POST" and not encodings <= {"", "identity"}:
+            headers = {"Accept-Encoding": "identity"}
+            return self._refuse(request, 415, BAD_REQUEST, "The body must not be compressed.", headers)
         length = request.headers.get("content-length", "")
         if length.isdecimal() and int(length) > MAX_BODY_BYTES:
             return self._too_large(request)
         try:
-            if request.method == "POST" and preferred_type(request.headers.get("accept", "")) == EVENT_STREAM:
+            if request.method == "POST" and preferred_type(accepted_by(request) or "") == EVENT_STREAM:
                 return await self._answer_by_events(request)
             try:
                 return await self.run(request)
@@ -211,6 +267,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
                 if request.method != "POST" or not isinstance(error.__cause__, InvalidOperationTypeError):
                     raise
             return await self._answer_subscription(request)
+        except Batched as batch:
+            return self._refuse_batch(request, batch.size)
         except BodyTooLarge:
             return self._too_large(request)
         except BodyTooSlow:
@@ -234,8 +292,20 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             self._settings.is_ide_enabled
             and request.method == "GET"
             and "query" not in request.query_params
-            and "text/html" in request.headers.get("accept", "")
+            and "text/html" in (accepted_by(request) or "")
         )
+
+    def _refuse_batch(self, request: Request, size: int) -> Response:
+        """Refuse a batch. Clients that make them look for an answer to each operation, and hide any other."""
+        response = self._refuse(request, 400, BAD_REQUEST, NO_BATCHES)
+        if 2 <= size <= MAX_BATCH_TOLD:
+            response.body = b"[" + b",".join([bytes(response.body)] * size) + b"]"
+            response.headers["Content-Length"] = str(len(response.body))
+        return response
+
+    def should_render_graphql_ide(self, request: Any) -> bool:
+        """Leave it to `_wants_ide`: without a query, Strawberry would look for its own page and say 404."""
+        return False
 
     def _too_large(self, request: Request) -> Response:
         return self._refuse(request, 413, BAD_REQUEST, f"The body is larger than {MAX_BODY_BYTES} bytes.")
@@ -260,7 +330,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     ) -> Response:
         count_refusal(extensions["code"])
         body = {"errors": [{"message": message, "extensions": extensions}]}
-        return _json_response(body, status, media_type(request.headers.get("accept", "*/*")), headers)
+        return _json_response(body, status, media_type(accepted_by(request) or "*/*"), headers)
 
     async def execute_single(
         self,
@@ -280,6 +350,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
                 context,
                 operation_name=request_data.operation_name,
                 allowed_operation_types=allowed,
+                operation_extensions=request_data.extensions,
             )
         except InvalidOperationTypeError as error:
             raise HTTPException(400, "Is no such operation.") from error
@@ -306,23 +377,26 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             feeds=self._feeds,
             limiter=self._limiter,
             is_compiling=self._settings.is_compilation_enabled,
+            documents=self._documents,
         )
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
         """Remember what media type the client prefers."""
         sub_response = await super().get_sub_response(request)
-        sub_response.media_type = media_type(request.headers.get("accept", "*/*"))
+        sub_response.media_type = media_type(accepted_by(request) or "*/*")
         return sub_response
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
         """Return the request's parameters; raises HTTPException 400 when they cannot be read."""
         if request.method == "GET":
-            parameters: Any = dict(request.query_params)
-            for name in ("variables", "extensions"):
-                if parameters.get(name):
-                    parameters[name] = self.parse_json(parameters[name])
+            # Empty says no more than leaving it out.
+            parameters: Any = {name: value for name, value in request.query_params.items() if value}
+            for name in {"variables", "extensions"} & set(parameters):
+                parameters[name] = self.parse_json(parameters[name])
         else:
             parameters = self.parse_json(await request.get_body())
+        if isinstance(parameters, list):
+            raise Batched(len(parameters))
         if not isinstance(parameters, dict):
             raise HTTPException(400, "The body has to be a JSON object.")
         for name, type_ in (("query", str), ("variables", dict), ("operationName", str), ("extensions", dict)):
@@ -331,13 +405,16 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         return GraphQLRequestData(
             query=parameters.get("query"),
             variables=parameters.get("variables"),
-            operation_name=parameters.get("operationName"),
+            operation_name=parameters.get("operationName") or None,
             extensions=parameters.get("extensions"),
         )
 
     def decode_json(self, data: str | bytes) -> object:
         """Return what a JSON text says."""
-        return orjson.loads(data)
+        # Some editors and libraries begin a text with a mark that means nothing in UTF-8.
+        return orjson.loads(
+            data.removeprefix("\ufeff") if isinstance(data, str) else data.removeprefix(codecs.BOM_UTF8)
+        )
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """Return the body of a response; a request that was not executed has no `data`."""
@@ -356,6 +433,9 @@ def _status(body: dict[str, Any], chosen: str) -> int:
         return 503
     if RATE_LIMITED in codes and "data" not in body:
         return 429
+    if PERSISTED_QUERY_NOT_FOUND in codes:
+        # Clients send the document then, and take any other status for a server that knows no hashes.
+        return 200
     # Clients that know only `application/json` expect errors of the document with 200.
     return 200 if "data" in body or chosen == JSON else 400
 

@@ -9,11 +9,17 @@ from strawberry.types.execution import ExecutionResult
 
 from gql.failures import BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED
 from gql.limits import TOO_EXPENSIVE
+from gql.persisted_documents import DOCUMENT_NOT_TRUSTED, PERSISTED_QUERY_NOT_FOUND
 from gql.rate_limit import RATE_LIMITED
 from gql.variables import BAD_VARIABLES
 
 #: Codes that say that nothing was executed.
-REQUEST_ERRORS = frozenset({BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, BAD_VARIABLES, TOO_EXPENSIVE, RATE_LIMITED})
+REQUEST_ERRORS = frozenset(
+    {
+        *(BAD_REQUEST, PARSE_FAILED, VALIDATION_FAILED, BAD_VARIABLES, TOO_EXPENSIVE, RATE_LIMITED),
+        *(PERSISTED_QUERY_NOT_FOUND, DOCUMENT_NOT_TRUSTED),
+    }
+)
 
 #: What Strawberry raises for a text in which the operation asked for is not.
 NO_OPERATION = (MissingQueryError, CannotGetOperationTypeError)
@@ -37,7 +43,7 @@ def is_executed(result: ExecutionResult) -> bool:
 
 def no_operation(error: Exception) -> GraphQLError:
     """Return what a client is told for one of `NO_OPERATION`. The name that was asked for is not repeated."""
-    reason = str(error)
+    reason = "`query` is missing: the document to run."
     if isinstance(error, CannotGetOperationTypeError):
         named = "" if error.operation_name is None else " with the name of `operationName`"
         reason = f"The document has no operation{named}."

@@ -9,6 +9,8 @@ from strawberry.types.scalar import ScalarDefinition
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+#: Where both are described: `full-date` and `date-time`.
+RFC_3339 = "https://www.rfc-editor.org/rfc/rfc3339#section-5.6"
 
 
 def parse_date(value: Any) -> dt.date:
@@ -37,12 +39,14 @@ SCALARS: dict[object, ScalarDefinition] = {
     dt.date: strawberry.scalar(
         name="Date",
         description="Calendar date without a time zone, ISO 8601 (`2026-03-31`).",
+        specified_by_url=RFC_3339,
         serialize=dt.date.isoformat,
         parse_value=parse_date,
     ),
     dt.datetime: strawberry.scalar(
         name="DateTime",
         description="Instant in UTC, RFC 3339 (`2026-03-31T22:00:00Z`).",
+        specified_by_url=RFC_3339,
         serialize=print_instant,
         parse_value=parse_instant,
     ),

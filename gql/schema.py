@@ -13,6 +13,7 @@ from graphql import (
     GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLObjectType,
+    GraphQLOneOfDirective,
     OperationDefinitionNode,
     Undefined,
 )
@@ -20,6 +21,7 @@ from graphql.validation import NoSchemaIntrospectionCustomRule
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter, SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.schema_directives import OneOf
 from strawberry.types.execution import ExecutionContext, ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType
 
@@ -56,6 +58,7 @@ from gql.notifications.queries import NotificationsQuery
 from gql.notifications.subscriptions import NotificationsSubscription
 from gql.people.mutations import PeopleMutation
 from gql.people.queries import PeopleQuery
+from gql.request_errors import is_executed
 from gql.scalars import SCALARS
 from gql.streaming import Payload, Refused, Subscription, first_batch, payloads
 from gql.tenants.mutations import TenantsMutation
@@ -157,14 +160,29 @@ class OperationChecks(SchemaExtension):
 class Schema(strawberry.Schema):
     """Schema whose results carry errors as clients may see them."""
 
-    async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
-        """Run an operation."""
+    async def execute(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any = None,
+        *args: Any,
+        operation_extensions: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> ExecutionResult:
+        """Run an operation, of the document itself or of one that the extensions name."""
         with observing.operation() as observed:
-            result = await super().execute(*args, **kwargs)
+            try:
+                document = _document(query, operation_extensions, context_value)
+            except GraphQLError as error:
+                observed.ends_with([error])
+                return PreExecutionError(data=None, errors=[error])
+            result = await super().execute(document, variable_values, context_value, *args, **kwargs)
             if result.errors:
                 is_early = isinstance(result, PreExecutionError)
                 result.errors = [publish(error, self._schema, is_before_execution=is_early) for error in result.errors]
             observed.ends_with(result.errors)
+            if document is not None and is_executed(result):
+                _remember(document, operation_extensions, context_value)
         return result
 
     def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:
@@ -176,7 +194,12 @@ class Schema(strawberry.Schema):
         """Leave logging to `publish`, which knows what is expected."""
 
     async def open(
-        self, query: str | None, variables: dict[str, Any] | None, operation_name: str | None, context: Context
+        self,
+        query: str | None,
+        variables: dict[str, Any] | None,
+        operation_name: str | None,
+        context: Context,
+        extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult | AsyncGenerator[Payload, None]:
         """Run an operation that came over a transport for streams: one result, or the payloads of a subscription.
 
@@ -184,12 +207,20 @@ class Schema(strawberry.Schema):
         """
         try:
             return await self.execute(
-                query, variables, context, operation_name=operation_name, allowed_operation_types=ANSWERED_AT_ONCE
+                query,
+                variables,
+                context,
+                operation_name=operation_name,
+                allowed_operation_types=ANSWERED_AT_ONCE,
+                operation_extensions=extensions,
             )
         except InvalidOperationTypeError:
             with observing.operation() as observed:
                 try:
-                    return await self._subscribe(query, variables, operation_name, context)
+                    document = _document(query, extensions, context)
+                    stream = await self._subscribe(document, variables, operation_name, context)
+                    _remember(document or "", extensions, context)
+                    return stream
                 except Refused as refusal:
                     observed.ends_with(refusal.errors)
                     raise
@@ -245,9 +276,23 @@ class Schema(strawberry.Schema):
             raise TimedOut from error
 
 
+def _document(query: str | None, extensions: dict[str, Any] | None, context: Any) -> str | None:
+    """Return the document that a request means; raises GraphQLError."""
+    if not isinstance(context, Context):
+        return query
+    return context.documents.resolve(context.principal.tenant_id, query, extensions)
+
+
+def _remember(document: str, extensions: dict[str, Any] | None, context: Any) -> None:
+    if isinstance(context, Context):
+        context.documents.remember(context.principal.tenant_id, document, extensions)
+
+
 @cache
 def schema() -> Schema:
     """Return the schema of this process."""
+    # Strawberry prints a declaration of its own, without the description that introspection tells.
+    OneOf.__strawberry_directive__.description = GraphQLOneOfDirective.description  # type: ignore[attr-defined]
     built = Schema(
         query=Query,
         mutation=Mutation,

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 from graphql import GraphQLError
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http.async_base_view import AsyncWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
@@ -35,6 +36,8 @@ log = logging.getLogger("mandate.api")
 FORBIDDEN = 4403
 BAD_MESSAGE = 4400
 TRY_AGAIN_LATER = 1013
+#: Bytes that the reason of a close may have: a control frame has 125, and two of them are the code.
+MAX_REASON_BYTES = 123
 #: Seconds after which a stream that was refused for being one too many may be tried again.
 RETRY_AFTER = 10
 #: The longest that a timer is set for; what expires later is looked at again.
@@ -44,6 +47,15 @@ CANCELLED_AGAIN = 1.0
 
 #: Returns the context of a new operation for an `Authorization` value; raises Unauthenticated.
 Authenticate = Callable[[str | None], Awaitable[Context]]
+
+
+class ShortReasons(ASGIWebSocketAdapter):
+    """The way to a client: what a connection ends with has to fit into its last frame."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close the connection. A longer reason would be an error, after which the client sees no code at all."""
+        cut = reason.encode("utf-8", "replace")[:MAX_REASON_BYTES].decode("utf-8", "ignore")
+        await super().close(code, cut)
 
 
 class Socket(BaseGraphQLTransportWSHandler[Any, None]):
@@ -79,6 +91,8 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
         self._held = ExitStack()
         self._authorization: str | None = raw.headers.get("authorization")
         self._expiry: asyncio.TimerHandle | None = None
+        #: Extensions of operations that are to begin, by ID.
+        self._extensions: dict[str, dict[str, Any]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def handle(self) -> None:
@@ -161,6 +175,11 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
             error = GraphQLError(f"At most {self._connections.streams_at_once} streams at once.", extensions=extensions)
             await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
             return
+        payload = message["payload"]
+        payload.setdefault("query", None)
+        # Empty says no more than leaving it out.
+        payload["operationName"] = payload.get("operationName") or None
+        self._extensions[message["id"]] = payload.get("extensions") or {}
         await super().handle_subscribe(message)
 
     async def run_operation(self, operation: Operation[Any, None]) -> None:
@@ -188,7 +207,13 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
             await self._close(TRY_AGAIN_LATER, "Try again later")
 
     async def _run(self, operation: Operation[Any, None], context: Context) -> None:
-        result = await self._live_schema.open(operation.query, operation.variables, operation.operation_name, context)
+        result = await self._live_schema.open(
+            operation.query,
+            operation.variables,
+            operation.operation_name,
+            context,
+            self._extensions.pop(operation.id, None),
+        )
         if isinstance(result, ExecutionResult):
             if not is_executed(result):
                 await operation.send_initial_errors(result.errors or [])
@@ -225,8 +250,14 @@ def _is_wellformed(message: Any) -> bool:
         return True
     return (
         isinstance(payload, dict)
-        and isinstance(payload.get("query"), str)
+        and (isinstance(payload.get("query"), str) or _names_document(payload))
         and isinstance(payload.get("variables"), dict | None)
         and isinstance(payload.get("operationName"), str | None)
         and isinstance(payload.get("extensions"), dict | None)
     )
+
+
+def _names_document(payload: dict[str, Any]) -> bool:
+    """Tell whether a payload says by its extensions what to run."""
+    extensions = payload.get("extensions")
+    return payload.get("query") is None and isinstance(extensions, dict) and "persistedQuery" in extensions

@@ -15,7 +15,7 @@ from types import FrameType
 from domain.foundation import clock
 from domain.foundation.access import Role
 from domain.foundation.migrating import migrate
-from domain.foundation.settings import Settings
+from domain.foundation.settings import LOCAL_ORIGINS, Settings
 from ops import demo
 from ops.accounts import Person, make_token
 from ops.connecting import database_of, database_role, require_database
@@ -105,6 +105,10 @@ def _servers(directory: DataDirectory, port: int) -> Iterator[_Servers]:
             "JWKS_URL": given.jwks_url or "",
             "SECRET_KEY": given.secret_key.get_secret_value() or secrets.secret_key,
             "PUBLIC_URL": given.public_url if "public_url" in given.model_fields_set else f"http://{HOST}:{port}",
+            # Front ends that are being developed are served by this machine, too.
+            "ALLOWED_ORIGINS": ",".join(dict.fromkeys([*given.allowed_origins, *LOCAL_ORIGINS])),
+            # Nobody watches whether it is ready, and somebody waits for its end.
+            "DRAIN_SECONDS": "0",
             # What an SMTP_URL takes goes there; all else can be read here.
             "MAIL_DIRECTORY": str(given.mail_directory or directory.mails),
         }

@@ -8,15 +8,26 @@ import json
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.foundation.signing_secret import find_weakness
 
 ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+", re.ASCII)
+#: Pages that are served by this machine, whatever the port: of those who develop a front end.
+LOCAL_ORIGINS = ("http://localhost:*", "http://127.0.0.1:*")
+#: Headers that a page has to be able to send, and those that are usual besides: of tracing, of GraphQL clients, and of
+#: event streams.
+NEEDED_HEADERS = ("authorization", "content-type", "x-request-id")
+USUAL_HEADERS = (
+    *("traceparent", "tracestate", "baggage", "sentry-trace"),
+    *("apollographql-client-name", "apollographql-client-version", "apollo-require-preflight"),
+    *("cache-control", "last-event-id"),
+)
+_HEADER_NAME = re.compile(r"[a-z0-9-]+", re.ASCII)
 #: Hosts that are this machine: nobody is between.
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -83,6 +94,15 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[list[str], NoDecode] = Field(
         default=[], description="Origins of web pages that may call, separated by commas or as JSON."
     )
+    allowed_headers: Annotated[list[str], NoDecode] = Field(
+        default=list(USUAL_HEADERS), description="Headers that such pages may send besides those that are needed."
+    )
+    trusted_documents: Path | None = Field(
+        default=None, description="File or folder of the only documents that may run."
+    )
+    drain_seconds: float = Field(
+        default=5.0, ge=0, le=300, description="Seconds between SIGTERM and the end, in which /readyz says 503."
+    )
     is_compilation_enabled: bool = Field(
         default=True, description="Whether selections of operations run as functions compiled from them."
     )
@@ -102,7 +122,7 @@ class Settings(BaseSettings):
     is_ide_enabled: bool = True
     is_introspection_enabled: bool = True
 
-    @field_validator("allowed_origins", mode="before")
+    @field_validator("allowed_origins", "allowed_headers", mode="before")
     @classmethod
     def _separated(cls, value: object) -> object:
         if isinstance(value, str):
@@ -114,9 +134,41 @@ class Settings(BaseSettings):
     def _exact(cls, value: list[str]) -> list[str]:
         # Browsers send scheme, host and port only; anything else would never match, or match too much.
         for origin in value:
-            if not ORIGIN.fullmatch(origin):
+            if origin not in LOCAL_ORIGINS and not ORIGIN.fullmatch(origin):
                 raise ValueError("an origin is exactly what browsers send, such as https://lms.example")
-        return value
+        # They leave out the ports that go without saying.
+        return [_without_usual_port(origin) for origin in value]
+
+    @field_validator("allowed_headers")
+    @classmethod
+    def _names(cls, value: list[str]) -> list[str]:
+        names = [name.lower() for name in value]
+        if not all(_HEADER_NAME.fullmatch(name) for name in names):
+            raise ValueError("names of headers, separated by commas, such as traceparent")
+        return names
+
+    @model_validator(mode="after")
+    def _local_only_in_development(self) -> Self:
+        if self.environment == "production" and not set(LOCAL_ORIGINS).isdisjoint(self.allowed_origins):
+            raise ValueError("an origin of any port is for ENVIRONMENT=development only")
+        return self
+
+    @property
+    def headers_of_pages(self) -> list[str]:
+        """Headers that pages from elsewhere may send."""
+        return [*NEEDED_HEADERS, *self.allowed_headers]
+
+    @property
+    def origin_pattern(self) -> str:
+        """What the origins of pages that may call match; no origin matches nothing."""
+        return "|".join(
+            re.escape(origin.removesuffix(":*")) + r"(:\d+)?" if origin in LOCAL_ORIGINS else re.escape(origin)
+            for origin in self.allowed_origins
+        )
+
+    def is_allowed_origin(self, origin: str) -> bool:
+        """Tell whether pages of an origin may call."""
+        return bool(self.allowed_origins) and re.fullmatch(self.origin_pattern, origin, re.ASCII) is not None
 
     @property
     def queue_url(self) -> str:
@@ -164,6 +216,11 @@ class Settings(BaseSettings):
         weakness = find_weakness(self.secret_key.get_secret_value(), in_production=self.environment == "production")
         if weakness is not None:
             raise BadSettings(weakness)
+
+
+def _without_usual_port(origin: str) -> str:
+    scheme = origin.partition("://")[0]
+    return origin.removesuffix(":443" if scheme == "https" else ":80")
 
 
 @cache

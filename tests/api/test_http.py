@@ -1,9 +1,11 @@
 """GraphQL over HTTP: media types, status codes, limits of bodies and documents, and the page for browsers."""
 
+import gzip
 import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from domain.foundation.access import Principal
 from domain.foundation.feed_reader import FeedReaders
@@ -40,6 +42,9 @@ def codes(response: Any) -> list[str]:
         ("application/*", GRAPHQL_JSON),
         ("text/html", JSON),
         (f"{GRAPHQL_JSON};q=nonsense", JSON),
+        (f"{GRAPHQL_JSON};q=inf, {JSON}", JSON),
+        (f"{GRAPHQL_JSON} ; Q=0.5 , {JSON} ; q = 0.8", JSON),
+        (f'text/x;a=",{JSON},", {GRAPHQL_JSON}', GRAPHQL_JSON),
     ],
 )
 def test_the_response_has_the_media_type_that_the_client_prefers(accept: str, expected: str) -> None:
@@ -112,12 +117,97 @@ async def test_a_body_that_cannot_be_read_is_400(as_admin: ApiClient, body: Any,
 
 @pytest.mark.parametrize(
     "content_type",
-    ["", "text/plain", "multipart/form-data", "application/x-www-form-urlencoded", "application/json; charset=latin-1"],
+    [
+        *("", "text/plain", "multipart/form-data", "application/x-www-form-urlencoded"),
+        *("application/json; charset=latin-1", "application/json; profile=x; charset=utf-16"),
+        *("application/json; charset=nonsense", "application/jsonp", 'text/plain; a="; application/json"'),
+    ],
 )
 async def test_a_body_that_a_foreign_page_could_send_is_415(as_admin: ApiClient, content_type: str) -> None:
     """Only JSON is read, which browsers do not send across origins without asking first."""
     response = await post(as_admin, {"query": "{ tenant { name } }"}, content_type=content_type)
     assert (response.status_code, codes(response)) == (415, ["BAD_REQUEST"])
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json; charset=utf-8; profile=x",
+        "application/json; odata=verbose",
+        "application/json; charset = utf-8",
+        "application/json; charset=utf8",
+        "Application/JSON;CharSet='UTF-8'".replace("'", '"'),
+        'application/json; profile="a;charset=latin-1"; charset=UTF-8',
+        "application/json;",
+        "application/json; charset=",
+    ],
+)
+async def test_only_another_charset_refuses_json(as_admin: ApiClient, content_type: str) -> None:
+    """Whatever else a client says of its body; a mark in front of it means nothing."""
+    for mark in (b"", b"\xef\xbb\xbf"):
+        response = await post(as_admin, mark + b'{"query": "{ tenant { name } }"}', content_type=content_type)
+        assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip", "x-nonsense", "Deflate"])
+async def test_a_compressed_body_is_415(as_admin: ApiClient, encoding: str) -> None:
+    """The answer says what is understood; `identity` says nothing."""
+    headers = as_admin.headers | {"Content-Type": JSON, "Content-Encoding": encoding}
+    refused = await as_admin.http.post("/graphql", content=gzip.compress(b"{}"), headers=headers)
+    assert (refused.status_code, codes(refused)) == (415, ["BAD_REQUEST"])
+    assert "compressed" in refused.json()["errors"][0]["message"]
+    assert refused.headers["accept-encoding"] == "identity"
+    plain = json.dumps({"query": "{ tenant { name } }"})
+    accepted = await as_admin.http.post("/graphql", content=plain, headers=headers | {"Content-Encoding": "identity"})
+    assert accepted.status_code == 200
+
+
+async def test_what_a_client_accepts_may_come_in_several_lines(as_admin: ApiClient) -> None:
+    """As if they were one."""
+    for lines, expected in (
+        (["text/html", f"{GRAPHQL_JSON}"], GRAPHQL_JSON),
+        ([f"{JSON};q=0.1", "image/png", GRAPHQL_JSON], GRAPHQL_JSON),
+        ([JSON, "text/event-stream"], JSON),
+        (["image/png", "text/event-stream"], "text/event-stream"),
+    ):
+        headers = [*as_admin.headers.items(), ("Content-Type", JSON), *(("Accept", line) for line in lines)]
+        response = await as_admin.http.post("/graphql", content='{"query": "{ tenant { name } }"}', headers=headers)
+        assert response.headers["content-type"].startswith(expected)
+
+
+async def test_what_is_empty_is_as_left_out(as_admin: ApiClient) -> None:
+    """Forms of tools send all fields that they have."""
+    query = "query A { tenant { name } }"
+    empty = {"query": query, "operationName": "", "variables": "", "extensions": ""}
+    by_get = await as_admin.http.get("/graphql", params=empty, headers=as_admin.headers)
+    assert by_get.json()["data"] == {"tenant": {"name": "Acme"}}
+    for name in ("", None):
+        by_post = await post(as_admin, {"query": query, "operationName": name})
+        assert by_post.json()["data"] == {"tenant": {"name": "Acme"}}
+    two = await post(as_admin, {"query": "query A { tenant { id } } query B { tenant { id } }", "operationName": ""})
+    assert codes(two) == ["BAD_REQUEST"]
+
+
+@pytest.mark.parametrize("parameters", [{}, {"query": ""}, {"variables": "{}"}, {"operationName": "A"}])
+async def test_get_without_a_query_says_what_is_missing(as_admin: ApiClient, parameters: dict[str, str]) -> None:
+    """And so does a body without one."""
+    by_get = await as_admin.http.get("/graphql", params=parameters, headers=as_admin.headers)
+    by_post = await post(as_admin, {"operationName": "A"})
+    for response in (by_get, by_post):
+        assert (response.status_code, codes(response)) == (400, ["BAD_REQUEST"])
+        assert "`query` is missing" in response.json()["errors"][0]["message"]
+
+
+async def test_a_batch_is_told_that_there_are_none(as_admin: ApiClient) -> None:
+    """Each operation of it, as clients that make batches look for an answer to each; a huge one is told once."""
+    operation = {"query": "{ tenant { name } }"}
+    for size in (0, 1, 2, 10, 5_000):
+        response = await post(as_admin, [operation] * size)
+        assert response.status_code == 400
+        told = response.json() if 2 <= size <= 100 else [response.json()]
+        assert len(told) == (size if 2 <= size <= 100 else 1)
+        for one in told:
+            assert "Batching is off" in one["errors"][0]["message"]
 
 
 async def test_a_body_of_more_than_4_mib_is_413(as_admin: ApiClient) -> None:
@@ -199,6 +289,64 @@ async def test_origins_that_are_allowed_may_call_from_browsers(settings: Setting
             }
             response = await shared.http.options("/graphql", headers=headers)
             assert response.headers.get("access-control-allow-origin") == expected
+
+
+USUAL_HEADERS = [
+    *("authorization", "content-type", "x-request-id", "traceparent", "tracestate", "baggage", "sentry-trace"),
+    *("apollographql-client-name", "apollographql-client-version", "apollo-require-preflight"),
+    *("cache-control", "last-event-id"),
+]
+
+
+async def asked(api: Api, origin: str, headers: str) -> Any:
+    """Ask as a browser does before a page sends these headers."""
+    asking = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": headers}
+    return await api.http.options("/graphql", headers={"Origin": origin, **asking})
+
+
+async def test_headers_that_pages_may_send_are_a_setting(settings: Settings, api: Api) -> None:
+    """Those of tracing and of usual clients unless it says otherwise, and those that are needed in any case."""
+    origin = "https://lms.example"
+    usual = settings.model_copy(update={"allowed_origins": [origin]})
+    async with Api(usual, api.now).opened() as shared:
+        for headers in (",".join(USUAL_HEADERS), *USUAL_HEADERS):
+            assert (await asked(shared, origin, headers)).status_code == 200
+        assert (await asked(shared, origin, "x-other")).status_code == 400
+        exposed = (await shared.http.get("/healthz", headers={"Origin": origin})).headers
+        assert "Content-Disposition" in exposed["access-control-expose-headers"]
+    own = Settings.model_validate({"allowed_origins": origin, "allowed_headers": "X-Own, x-other"})
+    own = usual.model_copy(update={"allowed_headers": own.allowed_headers})
+    async with Api(own, api.now).opened() as shared:
+        assert (await asked(shared, origin, "authorization,x-own,x-other")).status_code == 200
+        assert (await asked(shared, origin, "traceparent")).status_code == 400
+
+
+async def test_local_pages_may_call_where_that_is_set(settings: Settings, api: Api) -> None:
+    """Whatever port serves them, and nothing that only looks like them; never in production."""
+    local = {"allowed_origins": "http://localhost:*,http://127.0.0.1:*,https://lms.example:443"}
+    with pytest.raises(ValidationError):
+        Settings.model_validate({**local, "environment": "production"})
+    with pytest.raises(ValidationError):
+        Settings.model_validate({"allowed_origins": "https://lms.example:*", "environment": "development"})
+    read = Settings.model_validate({**local, "environment": "development"})
+    opened = settings.model_copy(update={"allowed_origins": read.allowed_origins})
+    for origin, is_allowed in (
+        *((f"http://localhost{port}", True) for port in (":5173", ":3000", "")),
+        *(("http://127.0.0.1:8080", True), ("https://lms.example", True)),
+        *((f"http://localhost{more}", False) for more in (".evil.example", ":80.evil.example", ":", ":x", ":1@evil")),
+        *(("http://127.0.0.1.evil.example", False), ("http://127x0x0x1:80", False), ("http://evil-localhost:1", False)),
+        *(
+            ("null", False),
+            ("http://localhost:１", False),
+            ("https://lms-example", False),
+            ("https://localhost:1", False),
+        ),
+    ):
+        assert opened.is_allowed_origin(origin) is is_allowed, origin
+    async with Api(opened, api.now).opened() as shared:
+        answer = await asked(shared, "http://localhost:5173", "authorization")
+        assert answer.headers["access-control-allow-origin"] == "http://localhost:5173"
+        assert (await asked(shared, "http://localhost.evil.example", "authorization")).status_code == 400
 
 
 async def test_machines_learn_how_the_process_is(api: Api) -> None:

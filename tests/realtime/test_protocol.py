@@ -217,6 +217,30 @@ async def test_an_operation_that_cannot_be_run_ends_alone(
     await other.silence(0)
 
 
+@pytest.mark.parametrize("long", ["x" * 200, "ü" * 100, "x" + "😀" * 60, "\x00" * 4_000])
+async def test_what_a_connection_ends_with_fits_into_its_last_frame(
+    live: LiveServer, admin: Principal, long: str
+) -> None:
+    """However long what the client has said is: without a code it would not know that it has to be repaired."""
+    socket = await live.acting_as(admin)
+    message = {"id": long, "type": "subscribe", "payload": {"query": NEWS}}
+    assert await code_after(socket.connection, message, message) == 4409
+    assert len((socket.connection.close_reason or "").encode()) <= 123
+    for bad in ({"type": long}, {"type": long, "id": long, "payload": {}}):
+        socket = await live.acting_as(admin)
+        assert await code_after(socket.connection, bad) == 4400
+
+
+async def test_an_empty_name_is_none(socket: Socket) -> None:
+    """As over HTTP."""
+    stream = await socket.subscribe(TENANT)
+    await stream.message()
+    await stream.message()
+    payload = {"query": "query A { tenant { name } }", "operationName": "", "extensions": {}}
+    await socket.send({"id": stream.id, "type": "subscribe", "payload": payload})
+    assert (await stream.message())["payload"]["data"] == {"tenant": {"name": "Acme"}}
+
+
 async def test_an_operation_is_chosen_by_its_name(socket: Socket) -> None:
     """A name that the document does not have is the operation's own fault."""
     stream = await socket.subscribe(TENANT)
