@@ -95,6 +95,8 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     )
     # `/graphql/` is no address of ours. A redirect would name the host that the client says, without TLS.
     app.router.redirect_slashes = False
+    #: Set when the process is to end: it still answers, and whoever balances load shall go elsewhere.
+    app.state.is_stopping = False
     app.state.feeds = feeds
     app.state.limiter = limiter
     return app
@@ -106,7 +108,9 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """Tell whether requests can be served."""
+    """Tell whether requests can be served, and shall be sent here."""
+    if request.app.state.is_stopping:
+        return JSONResponse({"status": "unavailable", "reason": "The process is stopping."}, status_code=503)
     obstacle = await find_obstacle()
     if obstacle is not None:
         return JSONResponse({"status": "unavailable", "reason": obstacle}, status_code=503)

@@ -5,7 +5,6 @@ its body is read, and its snapshot is closed before the response is sent.
 """
 
 import codecs
-import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -34,6 +33,14 @@ from gql.context import Context
 from gql.failures import BAD_REQUEST, as_request_failure, unexpected
 from gql.ide import IDE_HEADERS, IDE_PAGE
 from gql.limits import MAX_BODY_BYTES
+from gql.negotiation import (
+    JSON,
+    accepted,
+    accepted_by,
+    is_json_in_utf8,
+    media_type,
+    preferred_type,
+)
 from gql.observing import count_refusal
 from gql.persisted_documents import PERSISTED_QUERY_NOT_FOUND, PersistedDocuments, read_trusted_documents
 from gql.rate_limit import RATE_LIMITED, CostLimiter
@@ -47,78 +54,9 @@ from gql.websocket import RETRY_AFTER, ShortReasons, Socket
 #: How long a client may take to present its credential.
 INIT_TIMEOUT = timedelta(seconds=10)
 
-GRAPHQL_JSON = "application/graphql-response+json"
-JSON = "application/json"
-
-
 #: Operations of a batch that are each told that there are no batches; of more, nobody is told apart.
 MAX_BATCH_TOLD = 100
 NO_BATCHES = "Batching is off: send each operation in a request of its own."
-#: Parts of a header between separators that are not inside of quotation marks.
-_PARTS = {separator: re.compile(rf'(?:[^{separator}"]|"(?:[^"\\]|\\.)*"?)+') for separator in ",;"}
-_WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?", re.ASCII)
-
-_OFFERED = {
-    GRAPHQL_JSON: GRAPHQL_JSON,
-    "application/*": GRAPHQL_JSON,
-    JSON: JSON,
-    "*/*": JSON,
-    EVENT_STREAM: EVENT_STREAM,
-    "text/*": EVENT_STREAM,
-}
-
-
-def preferred_type(accept: str) -> str:
-    """Return the media type that the client prefers, by weight and then by place in the `Accept` header."""
-    return max(_accepted(accept), key=lambda offer: offer[1], default=(JSON, 0.0))[0]
-
-
-def media_type(accept: str) -> str:
-    """Return the media type of an answer that is one JSON document."""
-    offers = [offer for offer in _accepted(accept) if offer[0] != EVENT_STREAM]
-    return max(offers, key=lambda offer: offer[1], default=(JSON, 0.0))[0]
-
-
-def _accepted(accept: str) -> list[tuple[str, float]]:
-    offers = []
-    for part in _PARTS[","].findall(accept):
-        name, parameters = parse_header(part)
-        weight_given = parameters.get("q", "1")
-        weight = float(weight_given) if _WEIGHT.fullmatch(weight_given) else 0.0
-        offered = _OFFERED.get(name)
-        if offered is not None and weight > 0:
-            offers.append((offered, weight))
-    return offers
-
-
-def parse_header(value: str) -> tuple[str, dict[str, str]]:
-    """Return what a header names, and its parameters, in small letters; of those given twice the first ones."""
-    name, *parts = _PARTS[";"].findall(value) or [""]
-    parameters: dict[str, str] = {}
-    for part in parts:
-        key, _, given = part.partition("=")
-        parameters.setdefault(key.strip().lower(), given.strip().strip('"').lower())
-    return name.strip().lower(), parameters
-
-
-def accepted_by(request: Request | WebSocket) -> str | None:
-    """Return what a client accepts: the header may come in several lines. None where it does not say."""
-    lines = request.headers.getlist("accept")
-    return ", ".join(lines) if lines else None
-
-
-def _is_json_in_utf8(request: Request) -> bool:
-    lines = request.headers.getlist("content-type")
-    return bool(lines) and all(_names_json_in_utf8(line) for line in lines)
-
-
-def _names_json_in_utf8(content_type: str) -> bool:
-    name, parameters = parse_header(content_type)
-    charset = parameters.get("charset", "")
-    try:
-        return name == JSON and (not charset or codecs.lookup(charset).name == "utf-8")
-    except LookupError:
-        return False
 
 
 class Batched(Exception):
@@ -238,7 +176,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     async def _answer_subscription(self, request: Request) -> Response:
         """Answer a subscription of a client that would rather have JSON: by events where it takes them."""
         await request.state.context.close()
-        if all(offered != EVENT_STREAM for offered, _ in _accepted(accepted_by(request) or "")):
+        if all(offered != EVENT_STREAM for offered, _ in accepted(accepted_by(request) or "")):
             return self._refuse(request, 400, BAD_REQUEST, f"A subscription needs {EVENT_STREAM} or a WebSocket.")
         return await self._answer_by_events(request)
 
@@ -247,7 +185,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             return self._refuse(request, 405, BAD_REQUEST, "Only GET and POST are supported.", {"Allow": "GET, POST"})
         if self._wants_ide(request):
             return HTMLResponse(IDE_PAGE, headers=IDE_HEADERS)
-        if request.method == "POST" and not _is_json_in_utf8(request):
+        if request.method == "POST" and not is_json_in_utf8(request):
             return self._refuse(request, 415, BAD_REQUEST, f"The body has to be {JSON} in UTF-8.")
         encodings = {
             part.strip().lower() for line in request.headers.getlist("content-encoding") for part in line.split(",")

@@ -4,6 +4,7 @@ What only one command needs is imported there: the schema alone takes a second, 
 """
 
 import asyncio
+import contextlib
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -73,6 +74,7 @@ def web(
     from gql.limits import MAX_BODY_BYTES
     from ops.garbage_collection import look_for_garbage_rarely
     from ops.http_transport import IDLE_TIMEOUT, PatientHttpProtocol
+    from ops.web_server import DrainingServer
     from ops.websocket_transport import PatientWebSocketProtocol
 
     settings = command_settings(data)
@@ -81,7 +83,7 @@ def web(
     asyncio.run(require_database(settings.database_url.get_secret_value()))
     serve_metrics(settings)
     look_for_garbage_rarely()
-    uvicorn.run(
+    config = uvicorn.Config(
         served,
         host=host,
         port=port,
@@ -97,6 +99,15 @@ def web(
         timeout_keep_alive=IDLE_TIMEOUT,
         timeout_graceful_shutdown=WEB_GRACE,
     )
+
+    def withdraw() -> None:
+        served.state.is_stopping = True
+
+    server = DrainingServer(config, seconds=settings.drain_seconds, when_draining=withdraw)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise typer.Exit(uvicorn.config.STARTUP_FAILURE)
 
 
 @app.command()

@@ -71,7 +71,7 @@ class DrainingServer(uvicorn.Server):
 
 def _accept_all(listener: Any) -> list[socket.socket]:
     """Return the connections that nobody has accepted yet."""
-    found = []
+    found: list[socket.socket] = []
     with socket.socket(fileno=os.dup(listener.fileno())) as listening:
         listening.setblocking(False)
         while True:

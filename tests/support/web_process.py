@@ -44,7 +44,8 @@ def web_process(directory: Path, environment: dict[str, str], *, port: int | Non
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*MANDATE, "web", "--port", str(port)],
-            env={**CLEAN, **environment},
+            # The end of a test waits for nobody, unless it is about that.
+            env={**CLEAN, "DRAIN_SECONDS": "0", **environment},
             cwd=directory,
             stdout=output,
             stderr=subprocess.STDOUT,
