@@ -76,6 +76,8 @@ class Context:
         self.public_url = public_url
         #: Where operations are paid; None for what nobody has asked for.
         self.limiter = limiter
+        #: Points that the operation has paid; None until it was asked for any.
+        self.points_paid: int | None = None
         #: Whether selections run as functions compiled from them; see `gql.compiled`.
         self.is_compiling = is_compiling
         self.loads = Loads(self._answer)

@@ -27,6 +27,7 @@ from domain.foundation.errors import RequestFailure, Unauthenticated, Unavailabl
 from domain.foundation.feed_reader import FeedReaders
 from domain.foundation.settings import Settings
 from gql.authentication import authenticate
+from gql.budget import settle
 from gql.connections import Connections, TooManyConnections
 from gql.context import Context
 from gql.failures import BAD_REQUEST, as_request_failure, unexpected
@@ -129,6 +130,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         finally:
             context: Context | None = getattr(request.state, "context", None)
             if context is not None:
+                await settle(context)
                 await context.finish()
         await response(scope, receive, send)
 

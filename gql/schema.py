@@ -37,12 +37,12 @@ from gql.compiled.executor import CompiledExecution
 from gql.content.mutations import ContentMutation
 from gql.content.queries import ContentQuery
 from gql.context import Context
-from gql.documents import CheckCache, DocumentCache
+from gql.documents import DOCUMENTS, DocumentCache
 from gql.enrollments.mutations import EnrollmentsMutation
 from gql.enrollments.queries import EnrollmentsQuery
 from gql.enrollments.subscriptions import EnrollmentsSubscription
 from gql.failures import BAD_REQUEST, publish
-from gql.limits import MAX_TOKENS, RULES
+from gql.limits import MAX_ERRORS, MAX_TOKENS, RULES
 from gql.mandatory_tasks.bulk_mutations import BulkAssignmentsMutation
 from gql.mandatory_tasks.bulk_queries import BulkAssignmentsQuery
 from gql.mandatory_tasks.calendar import CalendarMutation
@@ -163,7 +163,8 @@ class Schema(strawberry.Schema):
             result = await super().execute(*args, **kwargs)
             if result.errors:
                 is_early = isinstance(result, PreExecutionError)
-                result.errors = [publish(error, self._schema, is_before_execution=is_early) for error in result.errors]
+                errors = result.errors if result.data is not None else result.errors[:MAX_ERRORS]
+                result.errors = [publish(error, self._schema, is_before_execution=is_early) for error in errors]
             observed.ends_with(result.errors)
         return result
 
@@ -229,8 +230,9 @@ class Schema(strawberry.Schema):
                 # Of an extension: the document asks for too much.
                 raise Refused([publish(error, self._schema, is_before_execution=True)]) from error
         if isinstance(executor, list):
-            raise Refused([publish(error, self._schema, is_before_execution=False) for error in executor])
-        subscription = Subscription(executor, query or "", variables or {}, operation_name)
+            raise Refused([publish(error, self._schema, is_before_execution=False) for error in executor[:MAX_ERRORS]])
+        remembered = DOCUMENTS.of(executor.operation)
+        subscription = Subscription(executor, query or "", variables or {}, operation_name, remembered)
         first, stream = await first_batch(subscription, self._schema)
         return payloads(subscription, self._schema, first, stream)
 
@@ -260,7 +262,6 @@ def schema() -> Schema:
             lambda: AddValidationRules(RULES),
             OperationChecks,
             DocumentCache,
-            CheckCache,
             OperationBudget,
         ],
     )

@@ -27,6 +27,7 @@ from domain.foundation.shared_reads import SharedReads
 from gql.budget import owe
 from gql.change_stream import ChangeBatch
 from gql.context import Context
+from gql.documents import Remembered
 from gql.failures import as_request_failure, publish
 from gql.metrics import SUBSCRIBERS
 
@@ -66,6 +67,8 @@ class Subscription:
     query: str
     variables: Mapping[str, Any]
     operation_name: str | None
+    #: What is worked out for the document stays as long as the stream does.
+    remembered: Remembered | None
 
     @property
     def context(self) -> Context:

@@ -194,7 +194,7 @@ def test_where_a_stream_begins_makes_no_difference_unless_it_is_used_elsewhere(a
         for cursor in ("a", "b"):
             context = Context(admin, factories.LONG_AGO, ReadScope(admin.tenant_id))
             executor = CompiledExecution.build(schema()._schema, parse(text), None, context, {"after": cursor}, None)
-            found.add(Subscription(executor, text, {"after": cursor}, None).key)
+            found.add(Subscription(executor, text, {"after": cursor}, None, None).key)
         return found
 
     inner = f"changes {{ enrollment {{ contentActions(first: 1, after: {used}) {{ nodes {{ id }} }} }} }}"
@@ -209,7 +209,7 @@ async def test_long_documents_are_not_kept(live: LiveServer, learner: Principal)
     tracemalloc.start()
     try:
         for number in range(5):
-            stream = await socket.follow(f"# {number}{' ' * 200_000}\n{ENROLLMENTS}")
+            stream = await socket.follow(f"# {number}{' ' * 60_000}\n{ENROLLMENTS}")
             stream.document = ""
             await stream.complete()
         await asyncio.sleep(0.1)
