@@ -6,6 +6,7 @@ known is read, and `extensions.cost` tells how many.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from strawberry.types.graphql import OperationType
 from gql.context import Context
 from gql.cost import cost_of
 from gql.documents import DOCUMENTS
-from gql.limits import MAX_NODES, too_expensive
+from gql.limits import LARGE_NODES, MAX_NODES, too_expensive
 from gql.list_lengths import check_list_lengths
 from gql.metrics import RATE_LIMITED_OPERATIONS
 from gql.observing import describe
@@ -85,7 +86,11 @@ class OperationBudget(SchemaExtension):
         await self._pay(context.context, max(1, cost.surcharge) if is_stream else cost.points)
         if is_stream:
             self._charge = None
-        yield
+        with ExitStack() as held:
+            places = context.context.large_operations if isinstance(context.context, Context) else None
+            if places is not None and cost.nodes > LARGE_NODES and not is_stream:
+                await places.take(held)
+            yield
 
     async def _pay(self, context: Any, points: int) -> None:
         """Take what is not paid yet of so many points."""

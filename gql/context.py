@@ -23,6 +23,7 @@ from domain.foundation.unit_of_work import Done, UnitOfWork, perform
 from gql.canonical import digest
 from gql.cursors import feed_cursor
 from gql.loading import Loads
+from gql.places import Places
 from gql.rate_limit import CostLimiter
 
 Key = TypeVar("Key")
@@ -64,6 +65,7 @@ class Context:
         feeds: FeedReaders | None = None,
         limiter: CostLimiter | None = None,
         is_compiling: bool = True,
+        large_operations: Places | None = None,
     ) -> None:
         self.principal = principal
         self.now = now
@@ -80,6 +82,8 @@ class Context:
         self.points_paid: int | None = None
         #: Whether selections run as functions compiled from them; see `gql.compiled`.
         self.is_compiling = is_compiling
+        #: Places of those that ask for many objects; None where nobody else does.
+        self.large_operations = large_operations
         self.loads = Loads(self._answer)
         self._change_cursor: str | None = None
 

@@ -45,7 +45,7 @@ class Text(Source):
 class Remembered:
     """A valid document, and what was worked out for it."""
 
-    __slots__ = ("__weakref__", "checks", "costs", "document", "plans", "size")
+    __slots__ = ("__weakref__", "checks", "costs", "document", "plans", "size", "streams")
 
     def __init__(self, document: DocumentNode, size: int) -> None:
         self.document = document
@@ -54,6 +54,8 @@ class Remembered:
         self.checks: set[Hashable] = set()
         self.costs: dict[Hashable, Any] = {}
         self.plans: dict[Hashable, Any] = {}
+        #: Streams that run.
+        self.streams = 0
 
     @property
     def operations(self) -> Iterator[OperationDefinitionNode]:

@@ -7,6 +7,7 @@ its body is read, and its snapshot is closed before the response is sent.
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from json import JSONDecodeError
 from typing import Any, cast
 
 import orjson
@@ -32,15 +33,23 @@ from gql.connections import Connections, TooManyConnections
 from gql.context import Context
 from gql.failures import BAD_REQUEST, as_request_failure, unexpected
 from gql.ide import IDE_HEADERS, IDE_PAGE
-from gql.limits import MAX_BODY_BYTES
+from gql.limits import (
+    LARGE_BODY_VALUES,
+    MAX_BODY_BYTES,
+    MAX_BODY_VALUES,
+    MAX_LARGE_BODIES,
+    MAX_LARGE_OPERATIONS,
+    MAX_MESSAGE_VALUES,
+)
 from gql.observing import count_refusal
+from gql.places import Places
 from gql.rate_limit import RATE_LIMITED, CostLimiter
-from gql.request_body import BodyTooLarge, BodyTooSlow, limit_body
+from gql.request_body import BodyTooLarge, BodyTooSlow, count_values, limit_body
 from gql.request_errors import NO_OPERATION, no_operation, result_body
 from gql.schema import ANSWERED_AT_ONCE, Schema
 from gql.sse import EVENT_STREAM, EventStreamResponse, refusal_events, single_event, stream_events
-from gql.streaming import Refused
-from gql.websocket import RETRY_AFTER, Socket
+from gql.streaming import RETRY_AFTER, Refused
+from gql.websocket import Socket
 
 #: How long a client may take to present its credential.
 INIT_TIMEOUT = timedelta(seconds=10)
@@ -111,6 +120,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         self._feeds = feeds
         self._limiter = limiter
         self.connections = Connections(settings)
+        self._large_bodies = Places(MAX_LARGE_BODIES)
+        self._large_operations = Places(MAX_LARGE_OPERATIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or one connection."""
@@ -124,14 +135,23 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             if context is not None:
                 await context.close()
 
-        request = Request(scope, limit_body(receive, let_go))
-        try:
-            response = await self._answer(request)
-        finally:
-            context: Context | None = getattr(request.state, "context", None)
-            if context is not None:
-                await settle(context)
-                await context.finish()
+        async def take_place() -> None:
+            """Wait until a large body may be taken in; at the end of the request there is room again."""
+            if not request.state.has_place:
+                await let_go()
+                await self._large_bodies.take(held)
+                request.state.has_place = True
+
+        request = Request(scope, limit_body(receive, let_go, take_place))
+        request.state.has_place, request.state.take_place = False, take_place
+        with ExitStack() as held:
+            try:
+                response = await self._answer(request)
+            finally:
+                context: Context | None = getattr(request.state, "context", None)
+                if context is not None:
+                    await settle(context)
+                    await context.finish()
         await response(scope, receive, send)
 
     async def _serve_socket(self, websocket: WebSocket) -> None:
@@ -308,6 +328,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             feeds=self._feeds,
             limiter=self._limiter,
             is_compiling=self._settings.is_compilation_enabled,
+            large_operations=self._large_operations,
         )
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
@@ -324,7 +345,13 @@ class GraphQLEndpoint(GraphQL[Context, None]):
                 if parameters.get(name):
                     parameters[name] = self.parse_json(parameters[name])
         else:
-            parameters = self.parse_json(await request.get_body())
+            body = await request.get_body()
+            values = count_values(body)
+            if values > MAX_BODY_VALUES:
+                raise HTTPException(400, f"The body has more than {MAX_BODY_VALUES} values.")
+            if values > LARGE_BODY_VALUES:
+                await cast("Any", request)._request.state.take_place()
+            parameters = self.parse_json(body)
         if not isinstance(parameters, dict):
             raise HTTPException(400, "The body has to be a JSON object.")
         for name, type_ in (("query", str), ("variables", dict), ("operationName", str), ("extensions", dict)):
@@ -338,7 +365,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         )
 
     def decode_json(self, data: str | bytes) -> object:
-        """Return what a JSON text says."""
+        """Return what a JSON text says: a body, or part of an address or a message, which are shorter."""
+        if isinstance(data, str) and count_values(data) > MAX_MESSAGE_VALUES:
+            raise JSONDecodeError(f"At most {MAX_MESSAGE_VALUES} values.", "", 0)
         return orjson.loads(data)
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:

@@ -29,6 +29,15 @@ from graphql.validation.validate import ValidationAbortedError
 TOO_EXPENSIVE = "QUERY_TOO_EXPENSIVE"
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
+#: Values of a body: some bytes of JSON become hundreds in memory. An import of 1,000 rows has 50,000.
+MAX_BODY_VALUES = 150_000
+MAX_MESSAGE_VALUES = 20_000
+#: Bodies with more bytes or values are few at the same time.
+LARGE_BODY_BYTES, LARGE_BODY_VALUES = 64 * 1024, 5_000
+MAX_LARGE_BODIES = 3
+#: Operations that ask for more objects are few at the same time.
+LARGE_NODES = 1_000
+MAX_LARGE_OPERATIONS = 3
 #: The document alone, in UTF-8, before anything is read of it.
 MAX_DOCUMENT_BYTES = 64 * 1024
 MAX_TOKENS = 1_000

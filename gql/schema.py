@@ -56,8 +56,10 @@ from gql.notifications.queries import NotificationsQuery
 from gql.notifications.subscriptions import NotificationsSubscription
 from gql.people.mutations import PeopleMutation
 from gql.people.queries import PeopleQuery
+from gql.rate_limit import RATE_LIMITED
 from gql.scalars import SCALARS
-from gql.streaming import Payload, Refused, Subscription, first_batch, payloads
+from gql.stream_memory import STREAMS
+from gql.streaming import RETRY_AFTER, Payload, Refused, Subscription, first_batch, payloads
 from gql.tenants.mutations import TenantsMutation
 from gql.tenants.queries import TenantsQuery
 from gql.user_errors import ERROR_TYPES
@@ -232,7 +234,12 @@ class Schema(strawberry.Schema):
         if isinstance(executor, list):
             raise Refused([publish(error, self._schema, is_before_execution=False) for error in executor[:MAX_ERRORS]])
         remembered = DOCUMENTS.of(executor.operation)
+        # Kept from the moment it was found to be valid, which was just now.
+        assert remembered is not None
         subscription = Subscription(executor, query or "", variables or {}, operation_name, remembered)
+        if not STREAMS.keep(subscription, remembered, subscription.variables):
+            told = {"code": RATE_LIMITED, "retryAfterSeconds": RETRY_AFTER}
+            raise Refused([GraphQLError("Streams ask for too many different things.", extensions=told)])
         first, stream = await first_batch(subscription, self._schema)
         return payloads(subscription, self._schema, first, stream)
 

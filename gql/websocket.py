@@ -30,15 +30,13 @@ from gql.connections import Connections, TooManyConnections
 from gql.context import Context
 from gql.request_errors import NO_OPERATION, is_executed, no_operation
 from gql.schema import Schema
-from gql.streaming import Refused
+from gql.streaming import RETRY_AFTER, Refused
 
 log = logging.getLogger("mandate.api")
 
 FORBIDDEN = 4403
 BAD_MESSAGE = 4400
 TRY_AGAIN_LATER = 1013
-#: Seconds after which a stream that was refused for being one too many may be tried again.
-RETRY_AFTER = 10
 #: The code that the reference client knows for too many `connection_init`: it gives up.
 TOO_MANY_MESSAGES = 4429
 #: Messages that a connection may send at once, and how many more each second: they take time, and not all of them cost

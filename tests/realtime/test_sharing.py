@@ -194,7 +194,7 @@ def test_where_a_stream_begins_makes_no_difference_unless_it_is_used_elsewhere(a
         for cursor in ("a", "b"):
             context = Context(admin, factories.LONG_AGO, ReadScope(admin.tenant_id))
             executor = CompiledExecution.build(schema()._schema, parse(text), None, context, {"after": cursor}, None)
-            found.add(Subscription(executor, text, {"after": cursor}, None, None).key)
+            found.add(Subscription(executor, text, {"after": cursor}, None).key)
         return found
 
     inner = f"changes {{ enrollment {{ contentActions(first: 1, after: {used}) {{ nodes {{ id }} }} }} }}"
