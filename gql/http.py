@@ -27,20 +27,13 @@ from strawberry.types.unset import UNSET
 from domain.foundation.errors import RequestFailure, Unauthenticated, Unavailable
 from domain.foundation.feed_reader import FeedReaders
 from domain.foundation.settings import Settings
+from gql import limits
 from gql.authentication import authenticate
 from gql.budget import settle
 from gql.connections import Connections, TooManyConnections
 from gql.context import Context
 from gql.failures import BAD_REQUEST, as_request_failure, unexpected
 from gql.ide import IDE_HEADERS, IDE_PAGE
-from gql.limits import (
-    LARGE_BODY_VALUES,
-    MAX_BODY_BYTES,
-    MAX_BODY_VALUES,
-    MAX_LARGE_BODIES,
-    MAX_LARGE_OPERATIONS,
-    MAX_MESSAGE_VALUES,
-)
 from gql.observing import count_refusal
 from gql.places import Places
 from gql.rate_limit import RATE_LIMITED, CostLimiter
@@ -120,8 +113,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         self._feeds = feeds
         self._limiter = limiter
         self.connections = Connections(settings)
-        self._large_bodies = Places(MAX_LARGE_BODIES)
-        self._large_operations = Places(MAX_LARGE_OPERATIONS)
+        self._large_bodies = Places(limits.MAX_LARGE_BODIES)
+        self._large_operations = Places(limits.MAX_LARGE_OPERATIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or one connection."""
@@ -222,7 +215,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         if request.method == "POST" and (content_type.strip().lower() != JSON or charset not in ("", "utf-8")):
             return self._refuse(request, 415, BAD_REQUEST, f"The body has to be {JSON} in UTF-8.")
         length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > MAX_BODY_BYTES:
+        if length.isdecimal() and int(length) > limits.MAX_BODY_BYTES:
             return self._too_large(request)
         try:
             if request.method == "POST" and preferred_type(request.headers.get("accept", "")) == EVENT_STREAM:
@@ -260,7 +253,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         )
 
     def _too_large(self, request: Request) -> Response:
-        return self._refuse(request, 413, BAD_REQUEST, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+        return self._refuse(request, 413, BAD_REQUEST, f"The body is larger than {limits.MAX_BODY_BYTES} bytes.")
 
     def _fail(self, request: Request, failure: RequestFailure) -> Response:
         headers = {"WWW-Authenticate": "Bearer"} if isinstance(failure, Unauthenticated) else {}
@@ -347,9 +340,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         else:
             body = await request.get_body()
             values = count_values(body)
-            if values > MAX_BODY_VALUES:
-                raise HTTPException(400, f"The body has more than {MAX_BODY_VALUES} values.")
-            if values > LARGE_BODY_VALUES:
+            if values > limits.MAX_BODY_VALUES:
+                raise HTTPException(400, f"The body has more than {limits.MAX_BODY_VALUES} values.")
+            if values > limits.LARGE_BODY_VALUES:
                 await cast("Any", request)._request.state.take_place()
             parameters = self.parse_json(body)
         if not isinstance(parameters, dict):
@@ -366,8 +359,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     def decode_json(self, data: str | bytes) -> object:
         """Return what a JSON text says: a body, or part of an address or a message, which are shorter."""
-        if isinstance(data, str) and count_values(data) > MAX_MESSAGE_VALUES:
-            raise JSONDecodeError(f"At most {MAX_MESSAGE_VALUES} values.", "", 0)
+        if isinstance(data, str) and count_values(data) > limits.MAX_MESSAGE_VALUES:
+            raise JSONDecodeError(f"At most {limits.MAX_MESSAGE_VALUES} values.", "", 0)
         return orjson.loads(data)
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:

@@ -88,7 +88,7 @@ async def test_at_most_10_errors_are_told(as_admin: ApiClient) -> None:
     document = "query ($filter: LearnerFilterInput) { learners(filter: $filter) { totalCount } }"
     result = await as_admin.execute(document, filter=wrong)
     assert [error["extensions"]["code"] for error in result["errors"]] == ["BAD_VARIABLES"] * 10
-    assert time.perf_counter() - begin < 1
+    assert time.perf_counter() - begin < 3
 
 
 async def test_errors_find_their_lines_at_once(as_learner: ApiClient) -> None:
@@ -96,7 +96,7 @@ async def test_errors_find_their_lines_at_once(as_learner: ApiClient) -> None:
     forbidden = " ".join(f"a{number}: auditEntries(first: 1) {{ totalCount }}" for number in range(28))
     begin = time.perf_counter()
     result = await as_learner.execute("{" + "\n" * 60_000 + forbidden + " auditEntries(first: 1) { totalCount } }")
-    assert time.perf_counter() - begin < 1
+    assert time.perf_counter() - begin < 3
     assert len(result["errors"]) == 29
     assert {location["line"] for error in result["errors"] for location in error["locations"]} == {60_001}
 
@@ -211,7 +211,7 @@ async def test_repetitions_are_few(as_admin: ApiClient) -> None:
         refused = await refusal(as_admin, "{ " + repeated + "}")
         assert refused["code"] == "QUERY_TOO_EXPENSIVE"
         assert refused["limit"] == 30
-    assert time.perf_counter() - begin < 1
+    assert time.perf_counter() - begin < 3
 
 
 async def test_introspection_has_its_own_limit(as_admin: ApiClient) -> None:
