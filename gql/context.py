@@ -24,6 +24,7 @@ from gql.canonical import digest
 from gql.cursors import feed_cursor
 from gql.loading import Loads
 from gql.persisted_documents import PersistedDocuments
+from gql.places import Places
 from gql.rate_limit import CostLimiter
 
 Key = TypeVar("Key")
@@ -66,6 +67,7 @@ class Context:
         limiter: CostLimiter | None = None,
         is_compiling: bool = True,
         documents: PersistedDocuments | None = None,
+        large_operations: Places | None = None,
     ) -> None:
         self.principal = principal
         self.now = now
@@ -78,10 +80,14 @@ class Context:
         self.public_url = public_url
         #: Where operations are paid; None for what nobody has asked for.
         self.limiter = limiter
+        #: Points that the operation has paid; None until it was asked for any.
+        self.points_paid: int | None = None
         #: Whether selections run as functions compiled from them; see `gql.compiled`.
         self.is_compiling = is_compiling
         #: Documents that a request may name instead of sending them.
         self.documents = documents or PersistedDocuments()
+        #: Places of those that ask for many objects; None where nobody else does.
+        self.large_operations = large_operations
         self.loads = Loads(self._answer)
         self._change_cursor: str | None = None
 

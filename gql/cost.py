@@ -2,7 +2,8 @@
 
 An object counts once per parent, a connection its `first` per parent (`edges` and `nodes` together), `nodes(ids:)` the
 number of IDs, any other list of objects 5. Members of a union or interface count as the largest. What is more work
-than its objects show costs more than they do: counting, previews, introspection, mutations with all that they list.
+than its objects show costs more than they do: counting, previews, introspection, mutations, and every item that
+arguments list.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +24,9 @@ from graphql import (
     ObjectValueNode,
     OperationDefinitionNode,
     OperationType,
+    SchemaMetaFieldDef,
     SelectionSetNode,
+    TypeMetaFieldDef,
     VariableNode,
     get_named_type,
     get_nullable_type,
@@ -32,7 +35,7 @@ from graphql import (
     is_list_type,
 )
 
-from gql.documents import is_remembered
+from gql.documents import DOCUMENTS, MAX_COSTS
 
 LIST_LENGTH = 5
 #: Lists that are longer than others.
@@ -50,6 +53,9 @@ LIST_LENGTHS = {
 
 #: Lists of payloads that are as long as a list of the input.
 AS_LONG_AS = {"results": "rows", "learners": "learners", "notifications": "ids"}
+
+#: Fields of the query type that it does not list; below them everything counts as anywhere.
+_META_FIELDS = {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef}
 
 #: Parts of a connection that are no objects of their own.
 _POSITION = frozenset({"pageInfo"})
@@ -95,29 +101,32 @@ def cost_of(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any]
 ) -> Cost:
     """Return what an operation costs at most. The document has to be valid."""
-    key = (id(operation), *((name, _counted_part(value)) for name, value in variables.items()))
-    known = _COUNTED.get(key)
-    if known is not None and known[0] is operation:
-        return known[1]
-    root = schema.get_root_type(operation.operation)
-    assert root is not None
-    cost = _Counter(schema, document, operation, variables).of_type(root, (operation.selection_set,))
     # The input of a mutation is counted in all its depth.
-    if operation.operation is not OperationType.MUTATION and is_remembered(operation):
-        _COUNTED[key] = operation, cost
-        if len(_COUNTED) > MOST_COUNTED:
-            del _COUNTED[next(iter(_COUNTED))]
+    known = None if operation.operation is OperationType.MUTATION else DOCUMENTS.of(operation)
+    if known is None:
+        return _count(schema, document, operation, variables)
+    key = (id(operation), *((name, _counted_part(value)) for name, value in variables.items()))
+    cost: Cost | None = known.costs.get(key)
+    if cost is None:
+        if len(known.costs) >= MAX_COSTS:
+            known.costs.clear()
+        cost = known.costs[key] = _count(schema, document, operation, variables)
     return cost
 
 
-#: Costs by operation and what matters of its variables.
-_COUNTED: dict[Any, tuple[OperationDefinitionNode, Cost]] = {}
-MOST_COUNTED = 1_000
+def _count(
+    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any]
+) -> Cost:
+    root = schema.get_root_type(operation.operation)
+    assert root is not None
+    return _Counter(schema, document, operation, variables).of_type(root, (operation.selection_set,))
 
 
 def _counted_part(value: Any) -> Any:
-    """Return what of a variable counts in a query: a number, or the length of a list."""
-    return value if isinstance(value, int | float) else ("list", len(value)) if isinstance(value, list) else None
+    """Return what of a variable counts in a query: a number, or how many items it lists."""
+    if isinstance(value, list | dict):
+        return len(value) if isinstance(value, list) else None, _count_items(value)
+    return value if isinstance(value, int | float) else None
 
 
 def _sum(costs: Iterable[Cost]) -> Cost:
@@ -165,6 +174,8 @@ class _Counter:
         # What is spread in many places is counted once per type.
         self._known: dict[tuple[str, tuple[int, ...]], Cost] = {}
         self._payload_lengths: dict[str, int] = {}
+        # Items of variables, which may be used in many places.
+        self._items: dict[str, int] = {}
 
     def of_type(self, type_: GraphQLNamedOutputType, selections: tuple[SelectionSetNode, ...]) -> Cost:
         """Count what the selections ask for below one object."""
@@ -184,10 +195,10 @@ class _Counter:
     def _of_field(self, parent: GraphQLObjectType, nodes: list[FieldNode]) -> Cost:
         """Count what one field asks for; `nodes` are all its occurrences under one key."""
         name = nodes[0].name.value
-        surcharge = NOTHING
+        surcharge = Cost(surcharge=self._listed(parent, nodes[0]))
         if name in COUNTED and parent is self._schema.query_type:
-            surcharge = Cost(surcharge=COUNT)
-        field = parent.fields.get(name)
+            surcharge += Cost(surcharge=COUNT)
+        field = parent.fields.get(name) or _META_FIELDS.get(name)
         if field is None or name in _POSITION or not is_composite_type(get_named_type(field.type)):
             return surcharge
         if parent is self._schema.mutation_type:
@@ -195,7 +206,7 @@ class _Counter:
             surcharge = Cost(surcharge=MUTATION + _count_items(given))
             self._payload_lengths = _payload_lengths(given)
             self._known.clear()
-        type_ = get_named_type(field.type)
+        type_: Any = get_named_type(field.type)
         below = tuple(node.selection_set for node in nodes if node.selection_set is not None)
         if "edges" in getattr(type_, "fields", {}):
             found = self._fields(type_, below)
@@ -249,17 +260,33 @@ class _Counter:
         named = self._schema.get_type(condition)
         return is_abstract_type(named) and self._schema.is_sub_type(named, type_)
 
+    def _listed(self, parent: GraphQLObjectType, node: FieldNode) -> int:
+        """Return how many items the arguments of a field list, except where they are its objects."""
+        if parent is self._schema.mutation_type:
+            # Counted with the rest of the input.
+            return 0
+        return sum(self._items_of(argument.value) for argument in node.arguments or () if argument.name.value != "ids")
+
+    def _items_of(self, value: Any) -> int:
+        if not isinstance(value, VariableNode):
+            return _count_items(self._value(value)) if isinstance(value, ListValueNode | ObjectValueNode) else 0
+        name = value.name.value
+        if name not in self._items:
+            self._items[name] = _count_items(self._value(value))
+        return self._items[name]
+
     def _length(self, parent: GraphQLObjectType, node: FieldNode) -> int:
         """Return how many items a list field may have."""
         name = node.name.value
         ids = self._argument(node, "ids")
         if isinstance(ids, list):
             return len(ids)
-        if "first" in parent.fields[name].args:
+        field = parent.fields.get(name)
+        if field is not None and "first" in field.args:
             first = self._argument(node, "first")
             # What is out of range is refused where it is used. In variables, a whole number may be written `100.0`.
             is_given = isinstance(first, int | float) and first > 0
-            return int(first if is_given else parent.fields[name].args["first"].default_value)
+            return int(first if is_given else field.args["first"].default_value)
         if name in self._payload_lengths and parent.name.endswith("Payload"):
             return self._payload_lengths[name]
         return LIST_LENGTHS.get((parent.name, name), LIST_LENGTH)

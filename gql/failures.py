@@ -15,7 +15,7 @@ from tortoise.exceptions import BaseORMException
 
 from domain.foundation.database import is_connection_lost
 from domain.foundation.errors import DomainError, RequestFailure, TimedOut, Unavailable
-from gql.limits import too_many_tokens
+from gql.limits import MAX_NAME_LENGTH, too_many_tokens
 from gql.user_errors import error_extensions
 from gql.variables import BAD_VARIABLES, DO_NOT_FIT, is_about_variable, is_variable_error, rebuild
 
@@ -29,6 +29,9 @@ VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 _ECHO = re.compile(r"(?:[,;]? ?[Ff]ound:? |(?<=value): |, but encountered error 'Exceeds the limit).*", re.DOTALL)
 #: How a syntax error tells a token that has a value; names and punctuation are the document's own.
 _TOKEN = re.compile(r"\b((?:Block)?String|Int|Float) '.*", re.DOTALL)
+
+#: Names that are longer than any may be, which is not known yet where the syntax is wrong.
+_LONG_NAME = re.compile(rf"\w{{{MAX_NAME_LENGTH + 1},}}")
 
 
 def as_request_failure(error: BaseException | None) -> RequestFailure | None:
@@ -95,7 +98,7 @@ def _publish_early(error: GraphQLError) -> GraphQLError:
         return GraphQLError(masked.pop("message"), extensions=masked)
     if isinstance(error, GraphQLSyntaxError):
         limited = too_many_tokens(error)
-        message = _TOKEN.sub(r"\1.", error.message)
+        message = _LONG_NAME.sub("…", _TOKEN.sub(r"\1.", error.message))
         return limited or GraphQLError(
             message, source=error.source, positions=error.positions, extensions={"code": PARSE_FAILED}
         )

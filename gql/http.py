@@ -8,6 +8,7 @@ import codecs
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from json import JSONDecodeError
 from typing import Any, cast
 
 import orjson
@@ -27,12 +28,13 @@ from strawberry.types.unset import UNSET
 from domain.foundation.errors import RequestFailure, Unauthenticated, Unavailable
 from domain.foundation.feed_reader import FeedReaders
 from domain.foundation.settings import Settings
+from gql import limits
 from gql.authentication import authenticate
+from gql.budget import settle
 from gql.connections import Connections, TooManyConnections
 from gql.context import Context
 from gql.failures import BAD_REQUEST, as_request_failure, unexpected
 from gql.ide import IDE_HEADERS, IDE_PAGE
-from gql.limits import MAX_BODY_BYTES
 from gql.negotiation import (
     JSON,
     accepted,
@@ -43,13 +45,14 @@ from gql.negotiation import (
 )
 from gql.observing import count_refusal
 from gql.persisted_documents import PERSISTED_QUERY_NOT_FOUND, PersistedDocuments, read_trusted_documents
+from gql.places import Places
 from gql.rate_limit import RATE_LIMITED, CostLimiter
-from gql.request_body import BodyTooLarge, BodyTooSlow, limit_body
+from gql.request_body import BodyTooLarge, BodyTooSlow, count_values, limit_body
 from gql.request_errors import NO_OPERATION, no_operation, result_body
 from gql.schema import ANSWERED_AT_ONCE, Schema
 from gql.sse import EVENT_STREAM, EventStreamResponse, refusal_events, single_event, stream_events
-from gql.streaming import Refused
-from gql.websocket import RETRY_AFTER, ShortReasons, Socket
+from gql.streaming import RETRY_AFTER, Refused
+from gql.websocket import ShortReasons, Socket
 
 #: How long a client may take to present its credential.
 INIT_TIMEOUT = timedelta(seconds=10)
@@ -94,6 +97,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         path = settings.trusted_documents
         self._documents = PersistedDocuments(None if path is None else read_trusted_documents(path))
         self.connections = Connections(settings)
+        self._large_bodies = Places(limits.MAX_LARGE_BODIES)
+        self._large_operations = Places(limits.MAX_LARGE_OPERATIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or one connection."""
@@ -107,13 +112,23 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             if context is not None:
                 await context.close()
 
-        request = Request(scope, limit_body(receive, let_go))
-        try:
-            response = await self._answer(request)
-        finally:
-            context: Context | None = getattr(request.state, "context", None)
-            if context is not None:
-                await context.finish()
+        async def take_place() -> None:
+            """Wait until a large body may be taken in; at the end of the request there is room again."""
+            if not request.state.has_place:
+                await let_go()
+                await self._large_bodies.take(held)
+                request.state.has_place = True
+
+        request = Request(scope, limit_body(receive, let_go, take_place))
+        request.state.has_place, request.state.take_place = False, take_place
+        with ExitStack() as held:
+            try:
+                response = await self._answer(request)
+            finally:
+                context: Context | None = getattr(request.state, "context", None)
+                if context is not None:
+                    await settle(context)
+                    await context.finish()
         await response(scope, receive, send)
 
     async def _serve_socket(self, websocket: WebSocket) -> None:
@@ -194,7 +209,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             headers = {"Accept-Encoding": "identity"}
             return self._refuse(request, 415, BAD_REQUEST, "The body must not be compressed.", headers)
         length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > MAX_BODY_BYTES:
+        if length.isdecimal() and int(length) > limits.MAX_BODY_BYTES:
             return self._too_large(request)
         try:
             if request.method == "POST" and preferred_type(accepted_by(request) or "") == EVENT_STREAM:
@@ -246,7 +261,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         return False
 
     def _too_large(self, request: Request) -> Response:
-        return self._refuse(request, 413, BAD_REQUEST, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+        return self._refuse(request, 413, BAD_REQUEST, f"The body is larger than {limits.MAX_BODY_BYTES} bytes.")
 
     def _fail(self, request: Request, failure: RequestFailure) -> Response:
         headers = {"WWW-Authenticate": "Bearer"} if isinstance(failure, Unauthenticated) else {}
@@ -316,6 +331,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             limiter=self._limiter,
             is_compiling=self._settings.is_compilation_enabled,
             documents=self._documents,
+            large_operations=self._large_operations,
         )
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
@@ -332,7 +348,13 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             for name in {"variables", "extensions"} & set(parameters):
                 parameters[name] = self.parse_json(parameters[name])
         else:
-            parameters = self.parse_json(await request.get_body())
+            body = await request.get_body()
+            values = count_values(body)
+            if values > limits.MAX_BODY_VALUES:
+                raise HTTPException(400, f"The body has more than {limits.MAX_BODY_VALUES} values.")
+            if values > limits.LARGE_BODY_VALUES:
+                await cast("Any", request)._request.state.take_place()
+            parameters = self.parse_json(body)
         if isinstance(parameters, list):
             raise Batched(len(parameters))
         if not isinstance(parameters, dict):
@@ -348,7 +370,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         )
 
     def decode_json(self, data: str | bytes) -> object:
-        """Return what a JSON text says."""
+        """Return what a JSON text says: a body, or part of an address or a message, which are shorter."""
+        if isinstance(data, str) and count_values(data) > limits.MAX_MESSAGE_VALUES:
+            raise JSONDecodeError(f"At most {limits.MAX_MESSAGE_VALUES} values.", "", 0)
         # Some editors and libraries begin a text with a mark that means nothing in UTF-8.
         return orjson.loads(
             data.removeprefix("\ufeff") if isinstance(data, str) else data.removeprefix(codecs.BOM_UTF8)

@@ -1,20 +1,25 @@
 """Limits of a document that its text alone decides. The node budget also needs variables: see `gql/budget.py`.
 
-The rules are built once: a new class per request would be a new key of the validation cache.
+What is written once and spread often counts as often as it is spread. The rules are built once: a new class per request
+would be a new key of what documents were checked by.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
     ASTValidationRule,
     DocumentNode,
+    EnumValueNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
     GraphQLSyntaxError,
     InlineFragmentNode,
+    NameNode,
+    Node,
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
@@ -24,12 +29,31 @@ from graphql.validation.validate import ValidationAbortedError
 TOO_EXPENSIVE = "QUERY_TOO_EXPENSIVE"
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
+#: Values of a body: some bytes of JSON become hundreds in memory. An import of 1,000 rows has 50,000.
+MAX_BODY_VALUES = 150_000
+MAX_MESSAGE_VALUES = 20_000
+#: Bodies with more bytes or values are few at the same time.
+LARGE_BODY_BYTES, LARGE_BODY_VALUES = 64 * 1024, 5_000
+MAX_LARGE_BODIES = 3
+#: Operations that ask for more objects are few at the same time.
+LARGE_NODES = 1_000
+MAX_LARGE_OPERATIONS = 3
+#: The document alone, in UTF-8, before anything is read of it.
+MAX_DOCUMENT_BYTES = 64 * 1024
 MAX_TOKENS = 1_000
+#: Characters of a name: fields, aliases, variables, operations and whatever else has one.
+MAX_NAME_LENGTH = 100
+#: Errors of a document, or of its variables, that are told.
+MAX_ERRORS = 10
 MAX_DEPTH = 12
+#: Levels below `__schema` or `__type`: tools ask for 15.
+MAX_INTROSPECTION_DEPTH = 20
 MAX_ALIASES = 30
+#: Of them, at `__schema` and below: each may be the whole schema once more, which tools ask for once.
+MAX_SCHEMA_ALIASES = 3
 MAX_MUTATIONS = 5
 MAX_DIRECTIVES = 10
-#: Fields that are in one selection already under the same name: rules compare each of them with each.
+#: Fields that one selection has already under the same name: rules compare each of them with each.
 MAX_REPETITIONS = 30
 MAX_NODES = 10_000
 #: What is beyond this is told as this: products of page sizes would not even fit into JSON.
@@ -57,23 +81,33 @@ class DocumentLimits(ASTValidationRule):
 
     def enter_document(self, document: DocumentNode, *_args: Any) -> None:
         """Check the whole document at once."""
-        depths = _Depths(document)
-        for operation in _operations(document):
-            self._check("levels", depths.of(operation.selection_set), MAX_DEPTH, operation)
-            if operation.operation is OperationType.MUTATION:
-                count = sum(1 for _ in _root_fields(operation.selection_set, depths.fragments, set()))
-                self._check("mutations", count, MAX_MUTATIONS, operation)
-        fields = list(_nodes(document))
+        written = list(_nodes(document))
+        self._check("characters in a name", max(map(_name_length, written), default=0), MAX_NAME_LENGTH, document)
         self._check(
-            "aliases",
-            sum(isinstance(node, FieldNode) and node.alias is not None for node in fields),
-            MAX_ALIASES,
+            "directives",
+            sum(len(getattr(node, "directives", None) or ()) for node in written),
+            MAX_DIRECTIVES,
             document,
         )
+        fragments = {
+            definition.name.value: definition
+            for definition in document.definitions
+            if isinstance(definition, FragmentDefinitionNode)
+        }
+        measures = _Measures(fragments)
+        self._check("aliases", sum(_is_aliased(node) for node in written), MAX_ALIASES, document)
+        for operation in _operations(document):
+            measured = measures.of(operation.selection_set)
+            self._check("levels", measured.depth, MAX_DEPTH, operation)
+            self._check("levels of introspection", measured.introspection_depth, MAX_INTROSPECTION_DEPTH, operation)
+            self._check("aliases", measured.aliases, MAX_ALIASES, operation)
+            self._check("aliases of introspection", measured.schema_aliases, MAX_SCHEMA_ALIASES, operation)
+            if operation.operation is OperationType.MUTATION:
+                count = sum(1 for _ in _fields_of(operation.selection_set, fragments))
+                self._check("mutations", count, MAX_MUTATIONS, operation)
         self._check(
-            "directives", sum(len(getattr(node, "directives", None) or ()) for node in fields), MAX_DIRECTIVES, document
+            "repeated fields", sum(_repetitions(node, fragments) for node in written), MAX_REPETITIONS, document
         )
-        self._check("repeated fields", sum(_repetitions(node) for node in fields), MAX_REPETITIONS, document)
 
     def _check(self, what: str, actual: int, limit: int, node: Any) -> None:
         if actual > limit:
@@ -82,34 +116,52 @@ class DocumentLimits(ASTValidationRule):
             raise ValidationAbortedError(error.message, error.nodes, extensions=error.extensions)
 
 
-class _Depths:
-    """Depths of selections; each fragment is measured once, so spreading it often costs nothing."""
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """How much there is below a selection, fragments included."""
 
-    def __init__(self, document: DocumentNode) -> None:
-        self.fragments = {
-            definition.name.value: definition
-            for definition in document.definitions
-            if isinstance(definition, FragmentDefinitionNode)
-        }
-        self._known: dict[str, int] = {}
+    depth: int = 0
+    introspection_depth: int = 0
+    aliases: int = 0
+    schema_aliases: int = 0
 
-    def of(self, selections: SelectionSetNode | None) -> int:
-        """Return the number of levels of fields; introspection has a rule of its own."""
+
+class _Measures:
+    """Measures of selections; each fragment is measured once, so spreading it often costs nothing."""
+
+    def __init__(self, fragments: dict[str, FragmentDefinitionNode]) -> None:
+        self._fragments = fragments
+        self._known: dict[str, _Measure] = {}
+
+    def of(self, selections: SelectionSetNode | None) -> _Measure:
+        """Return what is below; what is spread twice is there twice."""
         if selections is None:
-            return 0
-        return max((self._of_selection(node) for node in selections.selections), default=0)
+            return _Measure()
+        parts = [self._of_selection(node) for node in selections.selections]
+        return _Measure(
+            max((part.depth for part in parts), default=0),
+            max((part.introspection_depth for part in parts), default=0),
+            # Doubled again and again, it would be a number that is itself too long.
+            min(sum(part.aliases for part in parts), MOST_TOLD),
+            min(sum(part.schema_aliases for part in parts), MOST_TOLD),
+        )
 
-    def _of_selection(self, node: Any) -> int:
+    def _of_selection(self, node: Any) -> _Measure:
         if isinstance(node, FieldNode):
-            return 0 if node.name.value.startswith("__") else 1 + self.of(node.selection_set)
+            below = self.of(node.selection_set)
+            aliases = below.aliases + (node.alias is not None)
+            if node.name.value.startswith("__"):
+                depth = 1 + max(below.depth, below.introspection_depth)
+                return _Measure(0, depth, aliases, aliases if node.name.value == "__schema" else 0)
+            return _Measure(1 + below.depth, below.introspection_depth, aliases, below.schema_aliases)
         if isinstance(node, InlineFragmentNode):
             return self.of(node.selection_set)
         name = node.name.value
         if name not in self._known:
             # A fragment within itself is another rule's error; here it must only come to an end.
-            self._known[name] = 0
-            fragment = self.fragments.get(name)
-            self._known[name] = self.of(fragment.selection_set) if fragment else 0
+            self._known[name] = _Measure()
+            fragment = self._fragments.get(name)
+            self._known[name] = self.of(fragment.selection_set) if fragment else _Measure()
         return self._known[name]
 
 
@@ -117,40 +169,57 @@ def _operations(document: DocumentNode) -> Iterator[OperationDefinitionNode]:
     return (node for node in document.definitions if isinstance(node, OperationDefinitionNode))
 
 
-def _root_fields(
-    selections: SelectionSetNode, fragments: dict[str, FragmentDefinitionNode], seen: set[str]
-) -> Iterator[FieldNode]:
-    """Yield the fields of an operation; a fragment that is spread again selects the same, and runs once."""
-    for node in selections.selections:
+def _fields_of(
+    selections: SelectionSetNode, fragments: dict[str, FragmentDefinitionNode]
+) -> Iterator[tuple[str | None, FieldNode]]:
+    """Yield the fields of a selection with the type that they are on, if that is said.
+
+    A fragment that is spread again selects the same, and runs once.
+    """
+    seen: set[str] = set()
+    pending: list[tuple[str | None, Any]] = [(None, node) for node in reversed(selections.selections)]
+    while pending:
+        on, node = pending.pop()
         if isinstance(node, FieldNode):
-            yield node
-        elif isinstance(node, InlineFragmentNode):
-            yield from _root_fields(node.selection_set, fragments, seen)
-        elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+            yield on, node
+            continue
+        if isinstance(node, FragmentSpreadNode):
+            if node.name.value in seen or node.name.value not in fragments:
+                continue
             seen.add(node.name.value)
-            fragment = fragments.get(node.name.value)
-            if fragment is not None:
-                yield from _root_fields(fragment.selection_set, fragments, seen)
+            node = fragments[node.name.value]
+        condition = node.type_condition
+        inner = on if condition is None else condition.name.value
+        pending += [(inner, below) for below in reversed(node.selection_set.selections)]
 
 
 def _nodes(document: DocumentNode) -> Iterator[Any]:
-    """Yield the definitions and selections of a document, each once as it is written."""
+    """Yield everything that is in a document, each once as it is written."""
     pending: list[Any] = list(document.definitions)
     while pending:
         node = pending.pop()
         yield node
-        selections = getattr(node, "selection_set", None)
-        pending.extend(selections.selections if selections is not None else ())
-        pending.extend(getattr(node, "variable_definitions", None) or ())
+        for value in vars(node).values():
+            if isinstance(value, Node):
+                pending.append(value)
+            elif isinstance(value, list | tuple):
+                pending += value
 
 
-def _repetitions(node: Any) -> int:
-    """Return how many fields of the selection below a node have a name that another one has."""
-    if getattr(node, "selection_set", None) is None:
+def _is_aliased(node: Any) -> bool:
+    return isinstance(node, FieldNode) and node.alias is not None
+
+
+def _name_length(node: Any) -> int:
+    return len(node.value) if isinstance(node, NameNode | EnumValueNode) else 0
+
+
+def _repetitions(node: Any, fragments: dict[str, FragmentDefinitionNode]) -> int:
+    """Return how many fields of the selection below a field or operation have a name that another one has there."""
+    if not isinstance(node, FieldNode | OperationDefinitionNode) or node.selection_set is None:
         return 0
-    names = [
-        (field.alias or field.name).value for field in node.selection_set.selections if isinstance(field, FieldNode)
-    ]
+    # On different types, they are different fields.
+    names = [(on, (field.alias or field.name).value) for on, field in _fields_of(node.selection_set, fragments)]
     return len(names) - len(set(names))
 
 

@@ -39,12 +39,12 @@ from gql.compiled.executor import CompiledExecution
 from gql.content.mutations import ContentMutation
 from gql.content.queries import ContentQuery
 from gql.context import Context
-from gql.documents import CheckCache, DocumentCache
+from gql.documents import DOCUMENTS, DocumentCache
 from gql.enrollments.mutations import EnrollmentsMutation
 from gql.enrollments.queries import EnrollmentsQuery
 from gql.enrollments.subscriptions import EnrollmentsSubscription
 from gql.failures import BAD_REQUEST, publish
-from gql.limits import MAX_TOKENS, RULES
+from gql.limits import MAX_ERRORS, MAX_TOKENS, RULES
 from gql.mandatory_tasks.bulk_mutations import BulkAssignmentsMutation
 from gql.mandatory_tasks.bulk_queries import BulkAssignmentsQuery
 from gql.mandatory_tasks.calendar import CalendarMutation
@@ -58,9 +58,11 @@ from gql.notifications.queries import NotificationsQuery
 from gql.notifications.subscriptions import NotificationsSubscription
 from gql.people.mutations import PeopleMutation
 from gql.people.queries import PeopleQuery
+from gql.rate_limit import RATE_LIMITED
 from gql.request_errors import is_executed
 from gql.scalars import SCALARS
-from gql.streaming import Payload, Refused, Subscription, first_batch, payloads
+from gql.stream_memory import STREAMS
+from gql.streaming import RETRY_AFTER, Payload, Refused, Subscription, first_batch, payloads
 from gql.tenants.mutations import TenantsMutation
 from gql.tenants.queries import TenantsQuery
 from gql.user_errors import ERROR_TYPES
@@ -179,7 +181,8 @@ class Schema(strawberry.Schema):
             result = await super().execute(document, variable_values, context_value, *args, **kwargs)
             if result.errors:
                 is_early = isinstance(result, PreExecutionError)
-                result.errors = [publish(error, self._schema, is_before_execution=is_early) for error in result.errors]
+                errors = result.errors if result.data is not None else result.errors[:MAX_ERRORS]
+                result.errors = [publish(error, self._schema, is_before_execution=is_early) for error in errors]
             observed.ends_with(result.errors)
             if document is not None and is_executed(result):
                 _remember(document, operation_extensions, context_value)
@@ -260,8 +263,14 @@ class Schema(strawberry.Schema):
                 # Of an extension: the document asks for too much.
                 raise Refused([publish(error, self._schema, is_before_execution=True)]) from error
         if isinstance(executor, list):
-            raise Refused([publish(error, self._schema, is_before_execution=False) for error in executor])
-        subscription = Subscription(executor, query or "", variables or {}, operation_name)
+            raise Refused([publish(error, self._schema, is_before_execution=False) for error in executor[:MAX_ERRORS]])
+        remembered = DOCUMENTS.of(executor.operation)
+        # Kept from the moment it was found to be valid, which was just now.
+        assert remembered is not None
+        subscription = Subscription(executor, query or "", variables or {}, operation_name, remembered)
+        if not STREAMS.keep(subscription, remembered, subscription.variables):
+            told = {"code": RATE_LIMITED, "retryAfterSeconds": RETRY_AFTER}
+            raise Refused([GraphQLError("Streams ask for too many different things.", extensions=told)])
         first, stream = await first_batch(subscription, self._schema)
         return payloads(subscription, self._schema, first, stream)
 
@@ -305,7 +314,6 @@ def schema() -> Schema:
             lambda: AddValidationRules(RULES),
             OperationChecks,
             DocumentCache,
-            CheckCache,
             OperationBudget,
         ],
     )

@@ -27,9 +27,12 @@ from domain.foundation.shared_reads import SharedReads
 from gql.budget import owe
 from gql.change_stream import ChangeBatch
 from gql.context import Context
+from gql.documents import Remembered
 from gql.failures import as_request_failure, publish
 from gql.metrics import SUBSCRIBERS
 
+#: Seconds after which a stream that was refused for being one too many may be tried again.
+RETRY_AFTER = 10
 #: Seconds that completing one batch may take.
 BATCH_TIMEOUT = 10.0
 #: Points that a stream pays at a time.
@@ -58,7 +61,7 @@ class Payload:
     node_count: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Subscription:
     """An operation that is ready to run: its executor, and what was sent of it."""
 
@@ -66,6 +69,8 @@ class Subscription:
     query: str
     variables: Mapping[str, Any]
     operation_name: str | None
+    #: What is worked out for the document stays as long as the stream does.
+    remembered: Remembered | None = None
 
     @property
     def context(self) -> Context:

@@ -21,7 +21,7 @@ _PATH = re.compile(r"^Variable '\$\w+' has invalid (?:default )?value(?: at ((?:
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 #: Parts of graphql-core's messages that tell more than the type does, and carry no value.
 _TELLING = re.compile(
-    r"to include required field '\w+'|not to include unknown field '\w+'|exactly one field must be specified"
+    r"to include required field '\w+'|not to include unknown field '\w{1,100}'|exactly one field must be specified"
 )
 
 

@@ -7,6 +7,7 @@ and gives up after any other. Each operation is authenticated anew, so rights ar
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, aclosing
 from datetime import datetime
@@ -25,11 +26,12 @@ from strawberry.types.execution import ExecutionResult
 from domain.foundation.access import Principal
 from domain.foundation.errors import Unauthenticated
 from domain.foundation.live import ResetReason
+from gql.budget import settle
 from gql.connections import Connections, TooManyConnections
 from gql.context import Context
 from gql.request_errors import NO_OPERATION, is_executed, no_operation
 from gql.schema import Schema
-from gql.streaming import Refused
+from gql.streaming import RETRY_AFTER, Refused
 
 log = logging.getLogger("mandate.api")
 
@@ -38,8 +40,13 @@ BAD_MESSAGE = 4400
 TRY_AGAIN_LATER = 1013
 #: Bytes that the reason of a close may have: a control frame has 125, and two of them are the code.
 MAX_REASON_BYTES = 123
-#: Seconds after which a stream that was refused for being one too many may be tried again.
-RETRY_AFTER = 10
+#: The code that the reference client knows for too many `connection_init`: it gives up.
+TOO_MANY_MESSAGES = 4429
+#: Messages that a connection may send at once, and how many more each second: they take time, and not all of them cost
+#: points. Who has 20 streams may begin and end all of them many times.
+MESSAGES_AT_ONCE, MESSAGES_PER_SECOND = 500, 50
+#: Pings and pongs of somebody who has not said yet who it is.
+MAX_EARLY_MESSAGES = 10
 #: The longest that a timer is set for; what expires later is looked at again.
 LONGEST_TIMER = 86_400.0
 #: Seconds after which an operation that should have ended is cancelled once more.
@@ -94,6 +101,9 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
         #: Extensions of operations that are to begin, by ID.
         self._extensions: dict[str, dict[str, Any]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._allowance = _Allowance()
+        #: Pings and pongs before `connection_init`.
+        self._early = 0
 
     async def handle(self) -> None:
         """Serve the connection until it ends. No exception may reach the server: it would close with 1011."""
@@ -118,10 +128,20 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
             self._held.close()
 
     async def handle_message(self, message: Any) -> None:
-        """Act on a message of the client; what the protocol does not know ends the connection."""
+        """Act on a message of the client; what the protocol does not know ends the connection, and so do floods."""
+        # Messages that wait already are read without a pause: everybody else has their turn in between.
+        await asyncio.sleep(0)
+        if not self._allowance.take():
+            await self._close(TOO_MANY_MESSAGES, "Too many messages")
+            return
         if not _is_wellformed(message):
             await self.handle_invalid_message("Not a message of the protocol")
             return
+        if not self.connection_init_received and message["type"] in ("ping", "pong"):
+            self._early += 1
+            if self._early > MAX_EARLY_MESSAGES:
+                await self._close(TOO_MANY_MESSAGES, "Too many messages")
+                return
         await super().handle_message(message)
 
     async def handle_connection_init(self, message: Any) -> None:
@@ -193,6 +213,7 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
             try:
                 await self._run(operation, context)
             finally:
+                await settle(context)
                 await context.finish()
         except (WebSocketDisconnected, WebSocketDisconnect):
             return
@@ -235,6 +256,23 @@ class Socket(BaseGraphQLTransportWSHandler[Any, None]):
     async def _close(self, code: int, reason: str) -> None:
         with contextlib.suppress(Exception):
             await self.websocket.close(code=code, reason=reason)
+
+
+class _Allowance:
+    """How many messages a connection may send at the moment."""
+
+    __slots__ = ("_at", "_left")
+
+    def __init__(self) -> None:
+        self._left = float(MESSAGES_AT_ONCE)
+        self._at = time.monotonic()
+
+    def take(self) -> bool:
+        """Count a message; tell whether it may be."""
+        now = time.monotonic()
+        self._left = min(MESSAGES_AT_ONCE, self._left + (now - self._at) * MESSAGES_PER_SECOND) - 1
+        self._at = now
+        return self._left >= 0
 
 
 def _is_wellformed(message: Any) -> bool:

@@ -4,12 +4,9 @@ from typing import Any
 
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from gql.compiled.plans import PlanCache, Plans
+from gql.compiled.plans import Plans, plans_of
 from gql.compiled.running import Run
 from gql.context import Context
-
-#: Plans of this process.
-PLANS = PlanCache()
 
 
 class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
@@ -18,6 +15,10 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
     _plans: Plans | None = None
     #: Set for good once something went wrong, so that the rest is reported as always.
     _is_ordinary = False
+
+    def handle_field_error(self, raw_error: Any, return_type: Any, field_details_list: Any, path: Any) -> None:
+        """Note an error at the first place that selects the field: to locate many of them is to read the text again."""
+        super().handle_field_error(raw_error, return_type, field_details_list[:1], path)
 
     def complete_value(
         self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
@@ -38,7 +39,7 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
             ):
                 self._is_ordinary = True
                 return super().complete_value(return_type, field_details_list, info, path, result, position_context)
-            plans = self._plans = PLANS.of(self)
+            plans = self._plans = plans_of(self)
         plan = plans.find(self, return_type, field_details_list)
         if plan is None:
             return super().complete_value(return_type, field_details_list, info, path, result, position_context)

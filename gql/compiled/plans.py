@@ -1,27 +1,19 @@
-"""The plans of the documents last used."""
+"""The plans of operations, kept with their documents."""
 
-from collections import OrderedDict
 from typing import Any
 
-from graphql import GraphQLError, NonNullTypeNode, OperationDefinitionNode
+from graphql import GraphQLError, NonNullTypeNode
 
 from gql.compiled.leaves import NotPlain
 from gql.compiled.source import Plan, compile_plan
-from gql.documents import MOST_REMEMBERED, is_remembered
+from gql.documents import DOCUMENTS, MAX_PLANS
 
 
 class Plans:
     """Plans of one operation, with one set of values for what `@include` and `@skip` depend on."""
 
-    def __init__(self, operation: OperationDefinitionNode, schema: Any) -> None:
-        # Kept alive: nodes are told apart by where they are in memory.
-        self._operation = operation
-        self._schema = schema
+    def __init__(self) -> None:
         self._plans: dict[Any, Plan | None] = {}
-
-    def belong_to(self, executor: Any) -> bool:
-        """Tell whether these are the plans of what an executor runs."""
-        return self._operation is executor.operation and self._schema is executor.schema
 
     def find(self, executor: Any, type_: Any, details: list[Any]) -> Plan | None:
         """Return the plan of a field, or None where it has to go the ordinary way."""
@@ -42,29 +34,18 @@ class Plans:
             return None
 
 
-class PlanCache:
-    """Plans of many operations; those not used for longest are dropped."""
-
-    def __init__(self, most: int = MOST_REMEMBERED) -> None:
-        self._most = most
-        self._kept: OrderedDict[Any, Plans] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def of(self, executor: Any) -> Plans:
-        """Return the plans of what an executor runs."""
-        key = (id(executor.operation), *_flags(executor))
-        plans = self._kept.get(key)
-        if plans is None or not plans.belong_to(executor):
-            plans = Plans(executor.operation, executor.schema)
-            if not is_remembered(executor.operation):
-                return plans
-            self._kept[key] = plans
-            if len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return plans
+def plans_of(executor: Any) -> Plans:
+    """Return the plans of what an executor runs; they are kept as long as its document is."""
+    known = DOCUMENTS.of(executor.operation)
+    if known is None:
+        return Plans()
+    key = (id(executor.operation), id(executor.schema), *_flags(executor))
+    plans: Plans | None = known.plans.get(key)
+    if plans is None:
+        if len(known.plans) >= MAX_PLANS:
+            known.plans.clear()
+        plans = known.plans[key] = Plans()
+    return plans
 
 
 def _flags(executor: Any) -> list[Any]:

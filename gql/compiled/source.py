@@ -33,6 +33,12 @@ class Plan:
     calls: list[Call]
     #: What completes the value of a call that waits; None for the others.
     completions: list[Completion | None]
+    #: Names that the functions know, themselves among them.
+    scope: dict[str, Any]
+
+    def __del__(self) -> None:
+        """End the circle of functions and their names, so that nobody has to look for it."""
+        self.scope.clear()
 
 
 def compile_plan(executor: Any, type_: Any, details: list[FieldDetails]) -> Plan:
@@ -43,7 +49,7 @@ def compile_plan(executor: Any, type_: Any, details: list[FieldDetails]) -> Plan
     scope = writer.names
     exec(compile("\n".join(writer.lines), "<selection>", "exec"), scope)
     completions = [scope.get(f"wait_{number}") for number in range(len(writer.calls))]
-    return Plan(scope["complete"], writer.calls, completions)
+    return Plan(scope["complete"], writer.calls, completions, scope)
 
 
 class _Writer:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from typing import Any, TypeVar
+from unittest.mock import ANY
 
 import asyncpg
 import pytest
@@ -75,7 +76,7 @@ async def test_an_expected_failure_of_a_query_is_a_top_level_error_with_its_plac
                 "extensions": {"code": "INVALID", "path": ["first"]},
             }
         ],
-        "extensions": {"cost": {"requested": 76, "remaining": 999_924, "limit": 1_000_000, "resetSeconds": 1}},
+        "extensions": {"cost": {"requested": 76, "remaining": ANY, "limit": 1_000_000, "resetSeconds": 1}},
     }
 
 

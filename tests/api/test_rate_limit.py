@@ -32,7 +32,39 @@ from tests.support.relay import relay_to
     [
         ("{ tenant { name } }", {}, 1),
         ("{ __typename }", {}, 1),
-        ("{ __schema { queryType { name } } }", {}, 50),
+        # Below introspection, objects count as anywhere: five types with five fields each.
+        ("{ __schema { queryType { name } } }", {}, 50 + 2),
+        ("{ __schema { types { fields { name } } } }", {}, 50 + 1 + 5 + 5 * 5),
+        ('{ __type(name: "Query") { fields { name } } }', {}, 50 + 1 + 5),
+        (
+            "{ __schema { a: types { fields { name } } b: types { ...T } } } fragment T on __Type { fields { name } }",
+            {},
+            50 + 1 + 2 * (5 + 5 * 5),
+        ),
+        # What a filter lists counts wherever it is used, as a variable or as it stands, and for each parent.
+        (
+            "query ($l: [ID!]) { learners(first: 10, filter: {departmentIds: $l}) { nodes { id } } }",
+            {"l": ["x"] * 7},
+            17,
+        ),
+        (
+            "query ($f: LearnerFilterInput) { learners(first: 10, filter: $f) { nodes { id } } }",
+            {"f": {"departmentIds": ["x"] * 7, "roles": ["ADMIN"]}},
+            18,
+        ),
+        ('{ learners(first: 10, filter: {departmentIds: ["x", "y"]}) { nodes { id } } }', {}, 12),
+        (
+            "query ($l: [ID!]) { a: learners(first: 1, filter: {departmentIds: $l}) { nodes { id } } "
+            "b: learners(first: 1, filter: {clientIds: $l}) { nodes { id } } }",
+            {"l": ["x"] * 7},
+            16,
+        ),
+        (
+            "{ learners(first: 10) { nodes { enrollments(first: 1, filter: {statuses: [COMPLETED]}) "
+            "{ nodes { id } } } } }",
+            {},
+            10 * (1 + 1 + 1),
+        ),
         ("{ learners(first: 10) { nodes { id } } }", {}, 10),
         ("{ learners(first: 10) { totalCount nodes { id } } }", {}, 10 + 50),
         (
@@ -112,8 +144,8 @@ async def test_every_response_tells_what_it_cost(poor: tuple[Api, list[float]], 
     assert failing["extensions"] == {"cost": points(35, requested=25, reset=39)}
     seconds[0] += 30
     assert (await client.execute("{ tenant { id } }"))["extensions"] == {"cost": points(84, requested=1, reset=10)}
-    # What was not executed has cost nothing.
-    assert "extensions" not in await client.execute("{ nonsense }")
+    # What is not executed was read.
+    assert (await client.execute("{ nonsense }"))["extensions"] == {"cost": points(83, requested=1, reset=11)}
 
 
 @pytest.mark.parametrize("accept", ["application/json", "application/graphql-response+json"])
@@ -152,6 +184,8 @@ async def test_what_nobody_could_ever_pay_is_refused_for_good(poor: tuple[Api, l
     client = poor[0].acting_as(admin)
     refused = await client.execute("{ learners(first: 51) { totalCount nodes { id } } }")
     assert refused["errors"][0]["extensions"] == {"code": "QUERY_TOO_EXPENSIVE", "limit": 100, "actual": 101}
+    # To read that it cannot be has cost a point.
+    poor[1][0] += 1
     assert (await client.post("{ learners(first: 50) { totalCount nodes { id } } }")).status_code == 200
 
 

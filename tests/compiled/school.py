@@ -12,6 +12,7 @@ from domain.foundation.access import Principal, Role
 from domain.foundation.database import ReadScope
 from gql.compiled.executor import CompiledExecution
 from gql.context import Context, Info
+from gql.documents import DocumentCache
 from gql.related import Related, RelatedList, related
 
 
@@ -202,7 +203,12 @@ class Given:
         self.given = given
 
 
-SCHEMA = strawberry.Schema(query=Query, types=[Pupil, Teacher, Robot], execution_context_class=CompiledExecution)
+SCHEMA = strawberry.Schema(
+    query=Query,
+    types=[Pupil, Teacher, Robot],
+    execution_context_class=CompiledExecution,
+    extensions=[DocumentCache],
+)
 PRINCIPAL = Principal(tenant_id=1, learner_id=1, role=Role.ADMIN)
 
 

@@ -52,6 +52,7 @@ async def socket(live: LiveServer, admin: Principal) -> Socket:
         pytest.param(b'{"type": "ping"}', id="binary"),
         pytest.param([], id="array"),
         pytest.param([{"type": "ping"}], id="array of messages"),
+        pytest.param({"type": "ping", "payload": {"x": [0] * 20_001}}, id="too many values"),
         pytest.param("null", id="null"),
         pytest.param('"ping"', id="text"),
         pytest.param({}, id="no type"),
@@ -185,6 +186,13 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
         "GRAPHQL_VALIDATION_FAILED",
     ),
     ("{ nothing }", {}, "GRAPHQL_VALIDATION_FAILED"),
+    (TENANT + " " * 65_536, {}, "QUERY_TOO_EXPENSIVE"),
+    (f"{{ {'a' * 101}: tenant {{ name }} }}", {}, "QUERY_TOO_EXPENSIVE"),
+    (
+        "subscription ($l: [EnrollmentStatus!]) { enrollmentChanges(filter: {statuses: $l}) { cursor } }",
+        {"l": ["COMPLETED"] * 101},
+        "TOO_MANY_ITEMS",
+    ),
     (NEWS, {"after": 1}, "BAD_VARIABLES"),
     ("query ($first: Int!) { learners(first: $first) { totalCount } }", {}, "BAD_VARIABLES"),
     (

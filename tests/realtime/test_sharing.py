@@ -209,7 +209,7 @@ async def test_long_documents_are_not_kept(live: LiveServer, learner: Principal)
     tracemalloc.start()
     try:
         for number in range(5):
-            stream = await socket.follow(f"# {number}{' ' * 200_000}\n{ENROLLMENTS}")
+            stream = await socket.follow(f"# {number}{' ' * 60_000}\n{ENROLLMENTS}")
             stream.document = ""
             await stream.complete()
         await asyncio.sleep(0.1)

@@ -25,7 +25,7 @@ from domain.foundation import clock
 from domain.tenants.models import Tenant
 from gql.authentication import issue_token
 from gql.schema import schema
-from tests.security.hostile import documents, transport
+from tests.security.hostile import documents, limits, transport
 from tests.security.hostile.judging import faults_of, rows_of, secrets_of
 from tests.security.hostile.operations import Operations
 from tests.security.hostile.request import EVENTS, Request, graphql
@@ -43,6 +43,9 @@ PARTS = 10
 TOGETHER = 8
 #: Seconds for one answer: queries end after ten.
 PATIENCE = 20.0
+#: What a process may take, in MB, and how long others may have to wait for it, in seconds.
+MAX_MEGABYTES = 300
+MAX_SILENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,25 @@ SCALARS = {
     "Date": sampled_from(DATES).map(lambda text: StringValueNode(value=text)),
     "DateTime": sampled_from(INSTANTS).map(lambda text: StringValueNode(value=text)),
 }
+
+
+class Watch:
+    """Asks a server all the while how it is, and keeps the longest wait and the most memory."""
+
+    def __init__(self, web: WebProcess) -> None:
+        self._web = web
+        self.silence = 0.0
+        self.megabytes = 0.0
+
+    async def go_on(self) -> None:
+        """Ask until cancelled."""
+        async with httpx.AsyncClient(base_url=self._web.url, timeout=PATIENCE, trust_env=False) as http:
+            while True:
+                begun = time.monotonic()
+                assert (await http.get("/healthz")).status_code == httpx.codes.OK
+                self.silence = max(self.silence, time.monotonic() - begun)
+                self.megabytes = max(self.megabytes, resident_megabytes(self._web.pid))
+                await asyncio.sleep(0.05)
 
 
 class Sender:
@@ -170,6 +192,8 @@ async def test_nothing_that_is_sent_breaks_or_opens_anything(
     environment = {"DATABASE_URL": app_url, "SECRET_KEY": SECRET, "COST_PER_MINUTE": "1000000000"}
     with web_process(tmp_path, environment) as web:
         sender = Sender(web, api, ours, theirs)
+        watch = Watch(web)
+        watching = asyncio.create_task(watch.go_on())
         await sender.send_all(map(documents.generated, generated_documents(random, size.generated)))
         requests = hostile_requests(random, ours, theirs, await sender.cursors())
         begun = time.monotonic()
@@ -181,8 +205,10 @@ async def test_nothing_that_is_sent_breaks_or_opens_anything(
             memory.append(round(resident_megabytes(web.pid), 1))
         tell(
             f"{size.requests} requests in {time.monotonic() - begun:.0f} s, MB in between: {memory};"
+            f" at most {watch.megabytes:.0f}, silent for {watch.silence:.2f} s at most;"
             f" slowest {sender.slowest}; {dict(sender.codes.most_common())}"
         )
+        watching.cancel()
         # It still serves everybody else.
         viewer = await sender.send(Request("viewer", b'{"query": "{ tenant { name } }"}'))
         await sender.close()
@@ -194,6 +220,8 @@ async def test_nothing_that_is_sent_breaks_or_opens_anything(
     assert "Traceback" not in web.output
     assert await rows_of(superuser, another_tenant.id) == before
     assert memory[-1] - memory[PARTS // 3] < size.growth
+    assert watch.megabytes < MAX_MEGABYTES
+    assert watch.silence < MAX_SILENCE
 
 
 async def revive(superuser: Connection, world: World) -> None:
@@ -224,6 +252,7 @@ def hostile_requests(random: Random, ours: World, theirs: World, cursors: dict[s
         (30, operations.any),
         (30, milder.any),
         (12, lambda: documents.bomb(random)),
+        (12, lambda: limits.excessive(random)),
         (6, lambda: transport.body(random)),
         (5, lambda: transport.headers(random)),
         (6, addresses.export),
