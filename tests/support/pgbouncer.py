@@ -12,7 +12,7 @@ from ops.server_process import HOST, ServerProcess
 from tests.support.servers import APPLICATION, OWNER
 
 #: With this variable, whatever connects as the application goes through a PgBouncer.
-VARIABLE = "MANDATE_TEST_PGBOUNCER"
+VARIABLE = "TEST_PGBOUNCER"
 
 
 class PgBouncer(ServerProcess):
