@@ -7,7 +7,7 @@ PYTHON ?= python3
 SIZE ?= small
 ARGS ?=
 
-.PHONY: setup up test check soak bench schema
+.PHONY: setup up test test-pgbouncer check soak bench schema
 
 setup: .venv/installed
 
@@ -16,6 +16,9 @@ up: setup
 
 test: setup
 	.venv/bin/pytest -n 2 $(ARGS)
+
+test-pgbouncer: setup
+	TEST_PGBOUNCER=1 .venv/bin/pytest -n 2 tests/api tests/jobs $(ARGS)
 
 check: setup
 	.venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy && .venv/bin/lint-imports

@@ -30,7 +30,7 @@ from bench.database import Addresses, Connection, database_of_run
 from bench.report import Figure, print_json, print_table
 from bench.size import SIZES, Size
 from domain.foundation.database import connected
-from jobs.worker import STATEMENT_TIMEOUT
+from jobs.worker import LIMITS
 
 Measure = Callable[[Connection, Addresses, Size], Awaitable[list[Figure]]]
 
@@ -59,8 +59,7 @@ async def run(size: Size, names: list[str]) -> None:
     try:
         async with database_of_run() as addresses:
             owner = await asyncpg.connect(addresses.owner)
-            timeout = STATEMENT_TIMEOUT
-            async with connected(addresses.application, application_name="bench", statement_timeout_ms=timeout):
+            async with connected(addresses.application, application_name="bench", limits=LIMITS):
                 for name in names:
                     found = await MEASURES[name](owner, addresses, size)
                     print_table(found)

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 import gql.http
 import gql.request_log
-from domain.foundation import database as process_database
+from domain.foundation import server
 from domain.foundation.database import ReadScope
 from domain.foundation.settings import Settings
 from gql import log_report, observing
@@ -86,10 +86,10 @@ def _limit_nothing() -> None:
 def _trust_the_role() -> None:
     """Let the process be the owner of the tables, whom row level security does not bind."""
 
-    async def accept() -> None:
+    async def accept(connection: Any, role: str | None = None) -> None:
         return None
 
-    process_database.refuse_unsafe_role = accept
+    server.refuse_unsafe_role = accept
 
 
 def _count_nothing() -> None:

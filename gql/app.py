@@ -52,6 +52,7 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
             settings.database_url.get_secret_value(),
             application_name="mandate-api",
             pool_size=settings.database_pool_size,
+            keeps_statements=settings.are_statements_kept,
         ):
             nudge.start(settings.redis_url.get_secret_value())
             feeds.start()

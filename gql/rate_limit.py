@@ -14,10 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
+from domain.foundation import redis_connections
 from domain.foundation.access import Principal
 from gql.buckets import FULL_AFTER, MemoryBuckets
 from gql.metrics import RATE_LIMIT_FALLBACK
@@ -94,13 +91,7 @@ class CostLimiter:
         self._memory = MemoryBuckets(clock)
         self._redis: Any = None
         if redis_url:
-            self._redis = Redis.from_url(
-                redis_url,
-                socket_timeout=PATIENCE,
-                socket_connect_timeout=PATIENCE,
-                # Once more at once, as a connection of the pool may have died with an earlier server.
-                retry=Retry(NoBackoff(), 1),
-            )
+            self._redis = redis_connections.client(redis_url, timeout=PATIENCE)
             self._script = self._redis.register_script(_TAKE)
         self._turn = asyncio.Semaphore(OWING_AT_ONCE)
         self._return: asyncio.Task[None] | None = None
@@ -144,8 +135,11 @@ class CostLimiter:
         while True:
             await asyncio.sleep(PAUSE)
             with contextlib.suppress(Exception):
+                # Others may lead to a server that is gone; one of them would end the return at once.
+                await self._redis.connection_pool.disconnect(inuse_connections=False)
                 async with asyncio.timeout(PATIENCE):
-                    await self._redis.ping()
+                    # What is asked of it for requests too: a replica that takes nothing answers a ping.
+                    await self._script([KEY], [1, 0, 1, FULL_AFTER])
                 log.warning("limits are shared through Redis again")
                 self._return = None
                 RATE_LIMIT_FALLBACK.set(0)

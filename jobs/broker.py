@@ -5,10 +5,8 @@ from urllib.parse import urlsplit
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from domain.foundation import redis_connections
 from domain.foundation.settings import BadSettings
 
 NAMESPACE = "mandate"
@@ -36,15 +34,8 @@ def create_broker(url: str, *, middleware: Sequence[dramatiq.Middleware] = ()) -
     if scheme not in REDIS_SCHEMES:
         known = ", ".join((*REDIS_SCHEMES, *RABBITMQ_SCHEMES))
         raise UnknownBroker(f"BROKER_URL (or REDIS_URL) has the scheme {scheme!r}; it has to be one of: {known}.")
-    client = Redis.from_url(
-        url,
-        socket_timeout=SOCKET_TIMEOUT,
-        socket_connect_timeout=SOCKET_TIMEOUT,
-        # Once more at once, as a connection of the pool may have died with an earlier server.
-        retry=Retry(NoBackoff(), 1),
-    )
     return RedisBroker(  # type: ignore[no-untyped-call]
-        client=client,
+        client=redis_connections.blocking_client(url, timeout=SOCKET_TIMEOUT),
         namespace=NAMESPACE,
         heartbeat_timeout=HEARTBEAT_TIMEOUT,
         # Out of a million: with each command. By default the messages of a killed worker wait for minutes.

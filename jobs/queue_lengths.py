@@ -5,10 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import dramatiq
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
+from domain.foundation import redis_connections
 from jobs.broker import NAMESPACE, SOCKET_TIMEOUT, is_rabbitmq
 
 
@@ -26,12 +24,7 @@ def queue_lengths(broker: dramatiq.Broker, url: str) -> QueueLengths:
 
 class _RedisLengths:
     def __init__(self, url: str) -> None:
-        self._redis = Redis.from_url(
-            url,
-            socket_timeout=SOCKET_TIMEOUT,
-            socket_connect_timeout=SOCKET_TIMEOUT,
-            retry=Retry(NoBackoff(), 1),
-        )
+        self._redis: Any = redis_connections.client(url, timeout=SOCKET_TIMEOUT)
 
     async def of(self, queue: str) -> int:
         """Return the length; raises what the client raises."""

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from domain.foundation import clock, nudge
 from domain.foundation.change_feed import sequence_all_tenants
 from domain.foundation.database import connected
+from domain.foundation.orm import Limits
 from domain.foundation.settings import Settings
 from jobs.broker import create_broker
 from jobs.dispatcher import Dispatcher
@@ -36,7 +37,7 @@ DISPATCH_LIMIT, ROUND_LIMIT, DELETION_LIMIT = 60.0, 600.0, 6 * 3_600.0
 MEASURED_EVERY = 5.0
 #: News of so many seconds are taken together.
 MERGED = 0.02
-STATEMENT_TIMEOUT = 60_000
+LIMITS = Limits(statement=60_000)
 POOL_SIZE = 4
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,8 @@ async def schedule(settings: Settings) -> None:
                 settings.database_url.get_secret_value(),
                 application_name="mandate-scheduler",
                 pool_size=POOL_SIZE,
-                statement_timeout_ms=STATEMENT_TIMEOUT,
+                limits=LIMITS,
+                keeps_statements=settings.are_statements_kept,
             ),
             asyncio.TaskGroup() as tasks,
         ):

@@ -20,6 +20,7 @@ from dramatiq.middleware.asyncio import AsyncIO
 
 from domain.foundation import nudge
 from domain.foundation.database import connected
+from domain.foundation.orm import Limits
 from domain.foundation.settings import Settings
 from jobs import emails
 from jobs.broker import create_broker
@@ -34,7 +35,7 @@ IDLE = 250
 GRACE = 10_000
 EMAIL_GRACE = 2_000
 #: A chunk is far more than a request, and nobody waits for it.
-STATEMENT_TIMEOUT = 60_000
+LIMITS = Limits(statement=60_000)
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,8 @@ class Connections(dramatiq.Middleware):
                 self._settings.database_url.get_secret_value(),
                 application_name="mandate-worker",
                 pool_size=self._pool_size,
-                statement_timeout_ms=STATEMENT_TIMEOUT,
+                limits=LIMITS,
+                keeps_statements=self._settings.are_statements_kept,
             )
         )
         nudge.start(self._settings.redis_url.get_secret_value())

@@ -20,7 +20,9 @@ from ops.connecting import (
     database_of,
     database_role,
     get_tenant_id,
+    missing_migrations,
     require_database,
+    require_migrated_database,
     require_queue,
 )
 from ops.failures import CommandFailed, explanation
@@ -121,7 +123,7 @@ def worker(
     settings = command_settings(data)
     require_queue(settings)
     configure_logging(settings)
-    asyncio.run(require_database(settings.database_url.get_secret_value()))
+    asyncio.run(require_migrated_database(settings.database_url.get_secret_value()))
     serve_metrics(settings)
     try:
         run_worker(settings, threads=threads)
@@ -137,7 +139,7 @@ def scheduler(data: Data = DATA) -> None:
     settings = command_settings(data)
     require_queue(settings)
     configure_logging(settings)
-    asyncio.run(require_database(settings.database_url.get_secret_value()))
+    asyncio.run(require_migrated_database(settings.database_url.get_secret_value()))
     serve_metrics(settings)
     run_scheduler(settings)
 
@@ -150,6 +152,9 @@ def migrate(
             min=0, max=MAX_CELL, help="Cell whose keys this database gives out from now on; no other database has it."
         ),
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say what is missing; exit code 1 if anything is.")
+    ] = False,
     data: Data = DATA,
 ) -> None:
     """Bring the database to the schema of this release; safe to run twice at once."""
@@ -157,14 +162,18 @@ def migrate(
 
     settings = command_settings(data)
     owner_url = settings.owner_database_url.get_secret_value()
+    if check:
+        missing = asyncio.run(missing_migrations(owner_url or settings.database_url.get_secret_value()))
+        print("\n".join(f"missing {name}" for name in missing) or "up to date")
+        raise typer.Exit(1 if missing else 0)
     if not owner_url:
         raise CommandFailed("OWNER_DATABASE_URL is missing: PostgreSQL as the role that owns the tables.")
 
-    async def run() -> None:
+    async def run() -> list[str]:
         await require_database(owner_url)
-        await apply_migrations(owner_url, database_role(settings), cell=cell)
+        return await apply_migrations(owner_url, database_role(settings), cell=cell)
 
-    asyncio.run(run())
+    print("\n".join(f"applied {name}" for name in asyncio.run(run())) or "up to date")
 
 
 @tenant_app.command("create")

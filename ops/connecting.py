@@ -3,12 +3,16 @@
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
 import domain.reactions  # noqa: F401  Changes need the table of reactions.
 from domain.foundation.database import connected
+from domain.foundation.migrating import NotMigrated, find_missing_migrations
+from domain.foundation.orm import Limits
+from domain.foundation.server import refuse_unsafe_role
 from domain.foundation.settings import Settings
 from domain.tenants.accounts import find_tenant_id
 from ops.data_directory import DataDirectory
@@ -17,7 +21,7 @@ from ops.failures import CommandFailed
 #: Seconds that a server has to answer.
 PATIENCE = 5.0
 #: Commands may work longer than requests.
-STATEMENT_TIMEOUT = 120_000
+LIMITS = Limits(statement=120_000)
 
 
 def command_settings(data: Path) -> Settings:
@@ -46,28 +50,55 @@ def database_role(settings: Settings) -> str:
     return unquote(urlsplit(settings.database_url.get_secret_value()).username or "")
 
 
-async def require_database(url: str) -> None:
-    """Raise CommandFailed, with the reason, unless the database answers."""
+@contextlib.asynccontextmanager
+async def _answering(url: str) -> AsyncIterator[Any]:
+    """Connect, or raise CommandFailed with the reason why there is no connection."""
     parts = urlsplit(url)
     try:
         place = f"{parts.hostname}:{parts.port or 5432}"
     except ValueError as error:
         raise CommandFailed(f"The address of PostgreSQL makes no sense: {error}.") from error
     try:
-        connection = await asyncpg.connect(url, timeout=PATIENCE)
+        # Whatever is between, a statement without a name is understood.
+        connection = await asyncpg.connect(url, timeout=PATIENCE, command_timeout=PATIENCE, statement_cache_size=0)
     except (OSError, TimeoutError) as error:
         raise CommandFailed(f"No PostgreSQL answers at {place}: {error or 'no answer in time'}.") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         raise CommandFailed(f"The PostgreSQL at {place} refuses: {error}.") from error
-    await connection.close()
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=PATIENCE)
+
+
+async def require_database(url: str) -> None:
+    """Raise CommandFailed, with the reason, unless the database answers."""
+    async with _answering(url):
+        pass
+
+
+async def require_migrated_database(url: str) -> None:
+    """Raise CommandFailed unless the database answers, UnsafeRole or NotMigrated unless it can be worked with."""
+    async with _answering(url) as connection, connection.transaction():
+        await refuse_unsafe_role(connection)
+        if await find_missing_migrations(connection):
+            raise NotMigrated
+
+
+async def missing_migrations(url: str) -> list[str]:
+    """Return the names of what `mandate migrate` would apply; raises CommandFailed unless the database answers."""
+    async with _answering(url) as connection, connection.transaction():
+        return await find_missing_migrations(connection)
 
 
 @contextlib.asynccontextmanager
 async def database_of(settings: Settings) -> AsyncIterator[None]:
     """Open the database for a command."""
     url = settings.database_url.get_secret_value()
-    await require_database(url)
-    async with connected(url, application_name="mandate-command", statement_timeout_ms=STATEMENT_TIMEOUT):
+    await require_migrated_database(url)
+    async with connected(
+        url, application_name="mandate-command", limits=LIMITS, keeps_statements=settings.are_statements_kept
+    ):
         yield
 
 

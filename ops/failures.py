@@ -3,8 +3,9 @@
 import asyncpg
 from pydantic import ValidationError
 
-from domain.foundation.database import UnsafeRole
 from domain.foundation.errors import DomainError, Problems, RequestFailure
+from domain.foundation.migrating import NotMigrated, UnknownRole
+from domain.foundation.server import StatementsLost, UnsafeRole
 from domain.foundation.settings import BadSettings
 from ops.server_process import ServerError
 from ops.unprivileged import NoServerBinaries
@@ -24,10 +25,12 @@ def explanation(error: BaseException) -> str | None:
         case RequestFailure():
             return error.message
         case asyncpg.UndefinedTableError() | asyncpg.UndefinedFunctionError():
-            return "The database has not been migrated: run `mandate migrate`."
+            return str(NotMigrated())
         case ValidationError():
             problems = [f"{'.'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
             return "; ".join(problems)
-        case CommandFailed() | ServerError() | NoServerBinaries() | BadSettings() | UnsafeRole():
+        case CommandFailed() | ServerError() | NoServerBinaries() | BadSettings() | NotMigrated():
+            return str(error)
+        case UnknownRole() | UnsafeRole() | StatementsLost():
             return str(error)
     return None

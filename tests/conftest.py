@@ -25,6 +25,7 @@ from ops.embedded import EmbeddedValkey
 from tests.support import factories
 from tests.support.api import SECRET, Api, ApiClient
 from tests.support.catalogue import Connection
+from tests.support.pgbouncer import VARIABLE, PgBouncer, pgbouncer_before
 from tests.support.servers import EMPTY_ALL_TABLES, Databases, TestCluster, clone, run
 
 _CLUSTER = pytest.StashKey[TestCluster]()
@@ -35,6 +36,12 @@ def _cluster(config: pytest.Config) -> TestCluster:
         config.stash[_CLUSTER] = TestCluster()
         config.stash[_CLUSTER].start()
     return config.stash[_CLUSTER]
+
+
+def pytest_configure() -> None:
+    """Say at once what a run through PgBouncer lacks."""
+    if VARIABLE in os.environ and PgBouncer.find() is None:
+        raise pytest.UsageError(f"{VARIABLE} is set and there is no pgbouncer: install it (apt install pgbouncer).")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -75,9 +82,13 @@ def owner_url(databases: Databases) -> str:
 
 
 @pytest.fixture(scope="session")
-def app_url(databases: Databases) -> str:
-    """This process's database as the application, bound by row level security."""
-    return databases.app_url
+def app_url(databases: Databases) -> Iterator[str]:
+    """This process's database as the application, bound by row level security; through PgBouncer where asked."""
+    if VARIABLE not in os.environ:
+        yield databases.app_url
+        return
+    with pgbouncer_before(databases.app_url) as pooler:
+        yield pooler.before(databases.app_url)
 
 
 @pytest.fixture(scope="session")

@@ -19,8 +19,9 @@ from tortoise.exceptions import DBConnectionError
 from tortoise.transactions import in_transaction
 
 from domain.foundation import metrics
-from domain.foundation.orm import SILENCE, orm_config
+from domain.foundation.orm import DEFAULT_LIMITS, SILENCE, Limits, orm_config
 from domain.foundation.row_shapes import rows_of
+from domain.foundation.server import check_server
 
 Row = TypeVar("Row")
 
@@ -95,6 +96,18 @@ class Session:
         await self.fetch("SELECT set_config('statement_timeout', $1, true)", str(milliseconds))
         self.patience = milliseconds / 1_000 + SILENCE
 
+    @asynccontextmanager
+    async def waiting_longer(self, milliseconds: int) -> AsyncIterator[None]:
+        """Let the statements inside wait so long for locks; a failure leaves nothing to be put back."""
+        # A statement's own limit has to be longer than what it may wait.
+        limits = Limits(statement=max(milliseconds + 2_000, self.connection.limits.statement), lock=milliseconds)
+        patience = self.patience
+        await self.connection.execute(limits.as_sql())
+        self.patience = limits.statement / 1_000 + SILENCE
+        yield
+        await self.connection.execute(self.connection.limits.as_sql())
+        self.patience = patience
+
     async def plan_each_time(self) -> None:
         """Plan every statement of this transaction for its arguments: bulk work makes tables grow under its plans.
 
@@ -168,7 +181,8 @@ class ReadScope(Statements):
             try:
                 # Transaction-local, so a pooled connection keeps nothing of the tenant.
                 await connection.execute(
-                    f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL app.tenant = '{int(self.tenant_id)}'"
+                    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+                    f" SET LOCAL app.tenant = '{int(self.tenant_id)}'; {connection.limits.as_sql()}"
                 )
             except BaseException:
                 _terminate(connection)
@@ -188,7 +202,9 @@ class ReadScope(Statements):
         async with self._turn:
             self.statement_count += 1
             session = await self._open()
-            cursor = await session.connection.cursor(sql, *args, timeout=session.patience)
+            # Without a name, so that nothing of it outlives the transaction on a connection that a pooler shares.
+            statement = await session.connection.prepare(sql, name="", timeout=session.patience)
+            cursor = await statement.cursor(*args, timeout=session.patience)
         while True:
             async with self._turn:
                 records: list[asyncpg.Record] = await cursor.fetch(size, timeout=session.patience)
@@ -245,10 +261,6 @@ def is_connection_lost(error: BaseException) -> bool:
     return isinstance(error, _AWAY)
 
 
-class UnsafeRole(RuntimeError):
-    """The database role owns tables or may bypass row level security, so it would see every tenant."""
-
-
 def database() -> Any:
     """Return Tortoise's client of this process."""
     return Tortoise.get_connection("default")
@@ -256,39 +268,32 @@ def database() -> Any:
 
 @asynccontextmanager
 async def connected(
-    url: str, *, application_name: str, pool_size: int = 10, statement_timeout_ms: int = 5_000
+    url: str,
+    *,
+    application_name: str,
+    pool_size: int = 10,
+    limits: Limits = DEFAULT_LIMITS,
+    keeps_statements: bool | None = None,
 ) -> AsyncIterator[TortoiseContext]:
-    """Open the process's pool, refuse a role that row level security does not bind, and close it at the end."""
+    """Open the process's pool, and close it at the end.
+
+    Refuses a role that row level security does not bind, and a pooler that loses what is prepared, unless nothing is.
+    """
     config = orm_config(
-        url, application_name=application_name, pool_size=pool_size, statement_timeout_ms=statement_timeout_ms
+        url,
+        application_name=application_name,
+        pool_size=pool_size,
+        limits=limits,
+        keeps_statements=await check_server(url, keeps_statements=keeps_statements),
     )
     # Requests run in other tasks than the one that starts the application, hence the global fallback.
     context = await Tortoise.init(config=config, _enable_global_fallback=True)
     client = database()
     metrics.watch_pool(lambda: client._pool)
     try:
-        await refuse_unsafe_role()
         yield context
     finally:
         await context.close_connections()
-
-
-async def refuse_unsafe_role() -> None:
-    """Raise UnsafeRole unless row level security binds the role of this process."""
-    async with database().acquire_connection() as connection:
-        is_unsafe = await connection.fetchval(
-            """
-            SELECT r.rolsuper OR r.rolbypassrls
-                   OR EXISTS (SELECT 1 FROM pg_class c
-                               WHERE c.relname = 'learner' AND pg_has_role(c.relowner, 'MEMBER'))
-              FROM pg_roles r WHERE r.rolname = current_user
-            """
-        )
-    if is_unsafe:
-        raise UnsafeRole(
-            "The role of DATABASE_URL owns the tables, is a superuser or may bypass row level security. "
-            "Use the application's role; the owner belongs into OWNER_DATABASE_URL."
-        )
 
 
 @asynccontextmanager
@@ -328,20 +333,33 @@ async def writing(tenant_id: int) -> AsyncIterator[Session]:
     async with _transaction() as transaction:
         session = Session(transaction._connection)
         await session.connection.execute(
-            f"SET LOCAL app.tenant = '{int(tenant_id)}'; SET LOCAL plan_cache_mode = force_generic_plan"
+            f"SET LOCAL app.tenant = '{int(tenant_id)}'; SET LOCAL plan_cache_mode = force_generic_plan;"
+            f" {session.connection.limits.as_sql()}"
         )
         yield session
 
 
 async def across_tenants(sql: str, *args: Any) -> list["asyncpg.Record"]:
-    """Call one of the named functions that look across tenants; they answer with IDs only."""
+    """Call one of the named functions that look across tenants; they answer with IDs only.
+
+    In a transaction, for the sake of its limits, and because a pooler may give what comes after its end to another
+    session: even a single statement is sent in two steps.
+    """
     async with database().acquire_connection() as connection:
-        records: list[asyncpg.Record] = await connection.fetch(sql, *args)
+        try:
+            await connection.execute(f"BEGIN; {connection.limits.as_sql()}")
+            records: list[asyncpg.Record] = await connection.fetch(sql, *args)
+            await connection.execute("COMMIT")
+        except BaseException:
+            # As good as a ROLLBACK, and certain.
+            _terminate(connection)
+            raise
         return records
 
 
 async def refresh_statistics() -> None:
     """Tell the planner how the tables look now: bulk work needs it before autovacuum comes round."""
     async with _transaction() as transaction:
-        statement = "SET LOCAL statement_timeout = 0; SELECT refresh_statistics()"
+        limits = Limits(statement=0, lock=transaction._connection.limits.lock)
+        statement = f"{limits.as_sql()}; SELECT refresh_statistics()"
         await transaction._connection.execute(statement, timeout=STATISTICS_TIMEOUT)

@@ -16,7 +16,6 @@ import asyncpg
 from domain.foundation.access import Principal
 from domain.foundation.database import Session
 from domain.foundation.errors import IdempotencyKeyInUse, IdempotencyKeyReused
-from domain.foundation.orm import SILENCE
 
 Result = TypeVar("Result")
 
@@ -51,38 +50,32 @@ async def reserve_key(
 
     Raises IdempotencyKeyInUse when another call does not end within PATIENCE.
     """
-    # This one insert may wait longer than other locks, and then the statement's own limit has to be longer still.
-    patience = int(PATIENCE.total_seconds() * 1_000)
-    await sql.connection.execute(
-        f"SET LOCAL lock_timeout = {patience}; SET LOCAL statement_timeout = {patience + 2_000}"
-    )
-    sql.patience = patience / 1_000 + 2 + SILENCE
     try:
-        await sql.execute(
-            "DELETE FROM idempotency_key WHERE account = $1 AND operation = $2 AND key = $3 AND created_at < $4"
-            " AND tenant_id = $5",
-            _account(principal),
-            operation,
-            call.key,
-            now - KEPT_FOR,
-            principal.tenant_id,
-        )
-        inserted = await sql.execute(
-            """
-            INSERT INTO idempotency_key (tenant_id, account, operation, key, input_hash, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
-            """,
-            principal.tenant_id,
-            _account(principal),
-            operation,
-            call.key,
-            call.input_hash,
-            now,
-        )
+        # This one insert may wait longer than other locks.
+        async with sql.waiting_longer(int(PATIENCE.total_seconds() * 1_000)):
+            await sql.execute(
+                "DELETE FROM idempotency_key WHERE account = $1 AND operation = $2 AND key = $3 AND created_at < $4"
+                " AND tenant_id = $5",
+                _account(principal),
+                operation,
+                call.key,
+                now - KEPT_FOR,
+                principal.tenant_id,
+            )
+            inserted = await sql.execute(
+                """
+                INSERT INTO idempotency_key (tenant_id, account, operation, key, input_hash, created_at)
+                VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
+                """,
+                principal.tenant_id,
+                _account(principal),
+                operation,
+                call.key,
+                call.input_hash,
+                now,
+            )
     except asyncpg.LockNotAvailableError as error:
         raise IdempotencyKeyInUse from error
-    await sql.connection.execute("SET LOCAL lock_timeout TO DEFAULT; SET LOCAL statement_timeout TO DEFAULT")
-    sql.patience = None
     return inserted == 1
 
 

@@ -8,8 +8,8 @@ it, and every later one sees it.
 from domain.foundation.unit_of_work import UnitOfWork
 
 _RULES = 7_263_402
-#: How long somebody waits who wants the rules for themselves.
-PATIENCE = "4s"
+#: Milliseconds that somebody waits who wants the rules for themselves.
+PATIENCE = 4_000
 
 
 async def share_rules(work: UnitOfWork) -> None:
@@ -25,9 +25,8 @@ async def lock_rules(work: UnitOfWork) -> None:
         raise RuntimeError("The rules are shared already: two transactions that both want more would deadlock.")
     if work.rules_lock is None:
         # Everybody who changes a fact is ahead of it, so it may wait longer than other locks.
-        await work.sql.connection.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
-        await work.sql.fetch("SELECT pg_advisory_xact_lock($1, $2)", _RULES, _key(work))
-        await work.sql.connection.execute("SET LOCAL lock_timeout TO DEFAULT")
+        async with work.sql.waiting_longer(PATIENCE):
+            await work.sql.fetch("SELECT pg_advisory_xact_lock($1, $2)", _RULES, _key(work))
         work.rules_lock = "exclusive"
 
 

@@ -6,11 +6,15 @@ Nothing waits for it and nothing fails by it: nudges are merged per tenant and s
 import asyncio
 import contextlib
 import logging
+import secrets
 from collections.abc import Callable
 
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+
+from domain.foundation import redis_connections
 
 CHANNEL = "mandate:news"
 JOBS = "jobs"
@@ -18,6 +22,10 @@ JOBS = "jobs"
 PAUSE = 2.0
 #: Seconds between two tries to listen again.
 LISTENING_PAUSE = 1.0
+#: Seconds that Redis has for each step.
+PATIENCE = 1.0
+#: Seconds between two looks whether what is said can be heard.
+ECHO_EVERY = 3.0
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +34,7 @@ class Nudger:
     """Sends the nudges of one process until it is closed."""
 
     def __init__(self, redis_url: str) -> None:
-        self._redis = Redis.from_url(
-            redis_url, socket_timeout=1.0, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0)
-        )
+        self._redis = redis_connections.client(redis_url, timeout=PATIENCE)
         self._news: set[str] = set()
         self._wake = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -95,17 +101,46 @@ async def listen(redis_url: str, on_news: Callable[[str], None], on_connection: 
             async with (
                 # The connection must not come back by itself: what was missed meanwhile would go unnoticed.
                 Redis.from_url(
-                    redis_url, decode_responses=True, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0)
+                    redis_url, decode_responses=True, socket_connect_timeout=PATIENCE, retry=Retry(NoBackoff(), 0)
                 ) as redis,
                 redis.pubsub() as channel,
             ):
-                await channel.subscribe(CHANNEL)
+                own = f"{CHANNEL}:{secrets.token_hex(8)}"
+                await channel.subscribe(own, CHANNEL)
                 try:
-                    async for message in channel.listen():
-                        if message["type"] == "subscribe":
-                            on_connection(True)
-                        elif message["type"] == "message":
-                            on_news(message["data"])
+                    await _hear(redis_url, channel, own, on_news, on_connection)
                 finally:
                     on_connection(False)
         await asyncio.sleep(LISTENING_PAUSE)
+
+
+async def _hear(
+    redis_url: str,
+    channel: PubSub,
+    own: str,
+    on_news: Callable[[str], None],
+    on_connection: Callable[[bool], None],
+) -> None:
+    """Pass on what is said, as long as what this process says to itself at the same address can be heard too.
+
+    Silence looks the same where a connection leads to a server to which nobody talks any more.
+    """
+    loop = asyncio.get_running_loop()
+    is_heard, ask_at = True, loop.time()
+    while True:
+        if loop.time() >= ask_at:
+            if not is_heard:
+                log.warning("nudges are not heard: listening again")
+                return
+            is_heard, ask_at = False, loop.time() + ECHO_EVERY
+            # By a new connection, which leads to wherever others' do now.
+            async with redis_connections.client(redis_url, timeout=PATIENCE) as redis:
+                await redis.publish(own, "")
+        match await channel.get_message(timeout=max(0.0, ask_at - loop.time())):
+            case {"type": "subscribe", "channel": name} if name == CHANNEL:
+                on_connection(True)
+            case {"type": "message", "channel": name, "data": news}:
+                if name == own:
+                    is_heard = True
+                else:
+                    on_news(news)

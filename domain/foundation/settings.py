@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(default=SecretStr(""), description="PostgreSQL as the application's role.")
     owner_database_url: SecretStr = Field(default=SecretStr(""), description="PostgreSQL as the owner of the tables.")
     database_pool_size: int = Field(default=10, ge=2, le=200)
+    are_statements_kept: bool | None = Field(
+        default=None,
+        description="Whether statements stay prepared on connections; left out: unless a pooler is before PostgreSQL.",
+    )
     redis_url: SecretStr = Field(
         default=SecretStr(""), description="Redis or Valkey: nudges, limits, and the queue unless BROKER_URL is set."
     )

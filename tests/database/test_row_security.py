@@ -7,11 +7,10 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tortoise.context import TortoiseContext
 
-from domain.foundation.database import ReadScope, UnsafeRole, across_tenants, refuse_unsafe_role, writing
+from domain.foundation.database import ReadScope, across_tenants, writing
 from domain.foundation.migrating import APPEND_ONLY
-from domain.foundation.orm import orm_config
+from domain.foundation.server import UnsafeRole, check_server
 from domain.tenants.models import Tenant
 from tests.support import factories
 from tests.support.catalogue import Connection, all_tables, insert_statement, tables_with_tenant
@@ -246,12 +245,10 @@ async def test_search_finds_people_of_the_own_tenant_only(tenant: Tenant, anothe
 
 async def refusal(url: str) -> str | None:
     """Return why a process with this database role would not start, or None."""
-    async with TortoiseContext() as context:
-        await context.init(config=orm_config(url, application_name="role check"))
-        try:
-            await refuse_unsafe_role()
-        except UnsafeRole as error:
-            return str(error)
+    try:
+        await check_server(url, keeps_statements=None)
+    except UnsafeRole as error:
+        return str(error)
     return None
 
 

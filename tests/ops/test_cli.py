@@ -1,6 +1,9 @@
 """The `mandate` command as operators run it: real processes, real servers, and nothing left behind."""
 
+import asyncio
+import functools
 import json
+import os
 import re
 import signal
 import subprocess
@@ -15,11 +18,13 @@ import jwt
 import pytest
 
 from domain.foundation import clock
+from domain.foundation.migrating import migrations_of_this_release
 from domain.tenants.models import Tenant
 from ops import cli
 from tests.support.api import SECRET
 from tests.support.catalogue import Connection
 from tests.support.command import CLEAN, MANDATE, Command
+from tests.support.servers import create_empty_database, drop_database
 
 
 def claims_of(token: str) -> dict[str, Any]:
@@ -85,8 +90,36 @@ def test_schema_is_printed(command: Command) -> None:
 
 
 def test_migrating_again_does_nothing(command: Command) -> None:
-    """It says nothing either."""
-    assert command.output("migrate") == ""
+    """It says so."""
+    assert command.output("migrate") == "up to date\n"
+    assert command.output("migrate", "--check") == "up to date\n"
+
+
+async def test_migrating_tells_what_was_done(command: Command, superuser_url: str) -> None:
+    """Before it nothing starts, and whoever asks is told what is missing."""
+    name = f"new_{os.getpid()}"
+    urls = await create_empty_database(superuser_url, name)
+    try:
+        command.environment |= {"DATABASE_URL": urls.app_url, "OWNER_DATABASE_URL": urls.owner_url}
+        run = functools.partial(asyncio.to_thread, command.complaint)
+        missing = await asyncio.to_thread(command, "migrate", "--check")
+        names = migrations_of_this_release()
+        assert (missing.returncode, missing.stdout.splitlines()) == (1, [f"missing {name}" for name in names])
+        unmigrated = "The database has not been migrated: run `mandate migrate`."
+        assert await run("worker") == unmigrated
+        assert await run("scheduler") == unmigrated
+        assert await run("token", "--tenant", "acme", "--email", "a@acme.example") == unmigrated
+        # The owner would own what a migration makes: refused before there is anything to own.
+        for process in ("migrate", "worker", "scheduler"):
+            for role in (urls.owner_url, urls.superuser_url):
+                assert "The role of DATABASE_URL owns" in await run(process, DATABASE_URL=role)
+        nobody = urls.app_url.replace("mandate_app:", "nobody_here:")
+        assert "There is no role 'nobody_here'" in await run("migrate", DATABASE_URL=nobody)
+        done = await asyncio.to_thread(command.output, "migrate")
+        assert done.splitlines() == [f"applied {name}" for name in names]
+        assert await asyncio.to_thread(command.output, "migrate") == "up to date\n"
+    finally:
+        await drop_database(superuser_url, name)
 
 
 @pytest.mark.usefixtures("tenant")

@@ -1,6 +1,7 @@
 """The end of a web process: streams end in ways from which clients come back, and nothing stays."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -16,6 +17,7 @@ from domain.foundation import clock
 from domain.foundation.access import Principal
 from domain.foundation.settings import Settings
 from gql.authentication import issue_token
+from tests.ops.test_supervisor import is_alive
 from tests.support import factories
 from tests.support.api import SECRET
 from tests.support.web_process import web_process
@@ -25,13 +27,14 @@ NEWS = "subscription { enrollmentChanges { cursor changes { enrollmentId } } }"
 
 def descendants_of(pid: int) -> list[str]:
     """Return the processes that a process has started."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    return children.read_text().split() if children.exists() else []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return []
 
 
 def has_ended(pid: int) -> bool:
     """Tell whether a process is no more, but for its exit code."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    return not is_alive(pid)
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")

@@ -71,7 +71,8 @@ def eventually(condition: Callable[[], bool], explanation: Callable[[], object],
 
 def is_alive(pid: int) -> bool:
     """Whether the process runs: a dead one whose new parent is slow to notice does not count."""
-    with contextlib.suppress(FileNotFoundError):
+    # One that ends between opening its file and reading it is another error than one that has ended before.
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     if sys.platform != "linux":
         with contextlib.suppress(ProcessLookupError):

@@ -31,6 +31,10 @@ class Relay:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
+    def lead_to(self, url: str) -> None:
+        """Lead new connections to another server with the same credentials; those that are open stay where they are."""
+        self._target = urlsplit(url)
+
     async def close(self) -> None:
         """Throw everybody out and let nobody in."""
         if self._server is not None:
