@@ -74,7 +74,7 @@ async def test_no_equality_uses_the_index_for_searching(
 @pytest.mark.usefixtures("crowd")
 async def test_a_search_reads_the_people_of_its_tenant_only(superuser: Connection, tenant: Tenant) -> None:
     """The other tenant has somebody of the same name, who is not even looked at."""
-    [body] = await superuser.fetchrow("SELECT prosrc FROM pg_proc WHERE proname = 'search_learners'")
+    body = await superuser.fetchval("SELECT prosrc FROM pg_proc WHERE proname = 'search_learners'")
     statement = body.partition("'SELECT")[2].partition("'\n")[0].replace("''", "'")
     shown = await plan(superuser, f"SELECT{statement}", tenant.id, "%person 1234%")
     assert INDEX in shown
