@@ -111,13 +111,16 @@ class _Route:
         with contextlib.ExitStack() as held:
             try:
                 response = await self._answer(request, held)
+                if request.method == "HEAD":
+                    # The size and all else are those of the file, which is not sent.
+                    response = Response(status_code=response.status_code, headers=dict(response.headers))
                 await response(scope, receive, send)
             except ClientDisconnect:
                 return
 
     async def _answer(self, request: Request, held: contextlib.ExitStack) -> Response:
-        if request.method != "GET":
-            return refusal(405, BAD_REQUEST, "Only GET is supported.", {"Allow": "GET"})
+        if request.method not in ("GET", "HEAD"):
+            return refusal(405, BAD_REQUEST, "Only GET and HEAD are supported.", {"Allow": "GET, HEAD"})
         try:
             now = self._exports.clock()
             caller = await authenticate(request.headers.get("authorization"), self._exports.settings, now)

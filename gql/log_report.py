@@ -18,10 +18,10 @@ COLUMNS = (
     *("learner", "learnerExternalId", "learnerName"),
     *("content", "contentExternalId", "contentTitle"),
     *("action", "source"),
-    *("rule", "ruleExternalId"),
+    *("rule", "ruleExternalId", "ruleName"),
     *("task", "taskExternalId"),
-    *("path", "pathExternalId"),
-    *("actor", "actorExternalId"),
+    *("path", "pathExternalId", "pathTitle"),
+    *("actor", "actorExternalId", "actorName"),
     "resultingStatus",
 )
 
@@ -33,12 +33,13 @@ def _cells(reported: ReportedAction, now: datetime) -> tuple[str | None, ...]:
         *(encode(LEARNER, learner.id), learner.external_id, learner.name),
         *(encode(CONTENT, content.id), content.external_id, content.title),
         *(action.action, action.source),
-        *(_id(RULE, action.rule_id), None),
+        *(_id(RULE, action.rule_id), None, action.rule_name),
         *(_id(MANDATORY_TASK, action.task_id), None),
-        *(_id(CONTENT, action.path_id), path.external_id if path else None),
+        *(_id(CONTENT, action.path_id), *((path.external_id, path.title) if path else (None, None))),
         *(
             _id(LEARNER, action.actor_learner_id) or _id(SERVICE_ACCOUNT, action.actor_service_account_id),
             reported.actor.external_id if reported.actor else None,
+            reported.actor.name if reported.actor else reported.tool_name,
         ),
         action.resulting_status,
     )

@@ -13,10 +13,10 @@ from gql.scalars import print_instant
 COLUMNS = (
     *("task", "taskExternalId"),
     *("learner", "learnerExternalId", "learnerName", "learnerEmail"),
-    *("department", "departmentExternalId"),
+    *("department", "departmentExternalId", "departmentName"),
     *("target", "targetExternalId", "targetTitle"),
-    *("status", "dueOn", "completedAt"),
-    *("assignedBy", "assignedByExternalId"),
+    *("status", "progressPercent", "score", "cycle", "dueOn", "completedAt"),
+    *("assignedBy", "assignedByExternalId", "assignedByName"),
     *("note", "everyWeeks", "createdAt"),
 )
 
@@ -27,20 +27,29 @@ def _cells(reported: ReportedTask, now: datetime) -> tuple[str | None, ...]:
     return (
         *(encode(MANDATORY_TASK, task.id), None),
         *(encode(LEARNER, learner.id), learner.external_id, learner.name, learner.email),
-        *((encode(DEPARTMENT, department.id), department.external_id) if department else (None, None)),
+        *(
+            (encode(DEPARTMENT, department.id), department.external_id, department.name)
+            if department
+            else (None, None, None)
+        ),
         *(encode(CONTENT, target.id), target.external_id, target.title),
         status_of(task.stage, task.due_at, now, is_suspended=task.is_suspended).value,
+        *(_number(reported.progress_percent), _number(reported.score), str(task.cycle_number)),
         task.due_on.isoformat(),
         None if task.completed_at is None else print_instant(task.completed_at),
         *(
-            (encode(LEARNER, assigner.id), assigner.external_id)
+            (encode(LEARNER, assigner.id), assigner.external_id, assigner.name)
             if assigner
-            else (encode(SERVICE_ACCOUNT, task.assigner_service_account_id or 0), None)
+            else (encode(SERVICE_ACCOUNT, task.assigner_service_account_id or 0), None, reported.tool_name)
         ),
         task.note,
-        None if task.every_weeks is None else str(task.every_weeks),
+        _number(task.every_weeks),
         print_instant(task.created_at),
     )
+
+
+def _number(number: int | None) -> str | None:
+    return None if number is None else str(number)
 
 
 MANDATORY_TASKS = Report(

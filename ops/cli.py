@@ -24,7 +24,9 @@ from ops.connecting import (
     require_database,
     require_migrated_database,
     require_queue,
+    say_where_to,
 )
+from ops.dates import DateOrder
 from ops.failures import CommandFailed, explanation
 from ops.importing import Importer, ImportKind, ImportOptions, ImportReport
 from ops.log_output import configure_logging
@@ -44,17 +46,22 @@ tenant_app = typer.Typer(help="Make and change tenants.", no_args_is_help=True, 
 app.add_typer(tenant_app, name="tenant")
 
 Data = Annotated[
-    Path, typer.Option("--data", metavar="DIR", help="Directory of `mandate up`; its servers are used by all commands.")
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="Directory of a `mandate up`, whose servers are used whatever the environment says; without this option"
+        " those of DATABASE_URL, else of .mandate.",
+    ),
 ]
 Slug = Annotated[str, typer.Option("--slug", help="Short name of the tenant, as in tokens.")]
 TenantSlug = Annotated[str, typer.Option("--tenant", metavar="SLUG", help="Short name of the tenant.")]
-DATA = Path(".mandate")
 
 
 @app.command()
 def up(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to serve; 0 for any free port.")] = 8000,
-    data: Data = DATA,
+    data: Data = None,
     demo: Annotated[bool, typer.Option(help="Make a tenant to play with.")] = True,
 ) -> None:
     """Run everything on this machine: private PostgreSQL and Valkey, web, worker, scheduler, demo tenant."""
@@ -67,7 +74,7 @@ def up(
 def web(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
-    data: Data = DATA,
+    data: Data = None,
 ) -> None:
     """Serve the API."""
     import uvicorn
@@ -115,7 +122,7 @@ def web(
 @app.command()
 def worker(
     threads: Annotated[int, typer.Option(min=1, max=100, help="Jobs to work on at the same time.")] = 4,
-    data: Data = DATA,
+    data: Data = None,
 ) -> None:
     """Run background jobs and send emails."""
     from jobs.worker import NotConnected, run_worker
@@ -132,7 +139,7 @@ def worker(
 
 
 @app.command()
-def scheduler(data: Data = DATA) -> None:
+def scheduler(data: Data = None) -> None:
     """Hand out background jobs and emails, number the change feed, delete what is old."""
     from jobs.scheduler import run_scheduler
 
@@ -155,7 +162,7 @@ def migrate(
     check: Annotated[
         bool, typer.Option("--check", help="Only say what is missing; exit code 1 if anything is.")
     ] = False,
-    data: Data = DATA,
+    data: Data = None,
 ) -> None:
     """Bring the database to the schema of this release; safe to run twice at once."""
     from domain.foundation.migrating import migrate as apply_migrations
@@ -171,6 +178,7 @@ def migrate(
 
     async def run() -> list[str]:
         await require_database(owner_url)
+        say_where_to(owner_url)
         return await apply_migrations(owner_url, database_role(settings), cell=cell)
 
     print("\n".join(f"applied {name}" for name in asyncio.run(run())) or "up to date")
@@ -184,7 +192,7 @@ def tenant_create(
     admin: Annotated[
         str | None, typer.Option(metavar="EMAIL", help="Email address of the first administrator, who is made as well.")
     ] = None,
-    data: Data = DATA,
+    data: Data = None,
 ) -> None:
     """Make a tenant and print its ID."""
     from gql.ids import TENANT, encode
@@ -193,7 +201,7 @@ def tenant_create(
     settings = command_settings(data)
 
     async def run() -> int:
-        async with database_of(settings):
+        async with database_of(settings, tenant=slug):
             return await make_tenant(slug=slug, name=name, time_zone=time_zone, admin_email=admin, now=clock.now())
 
     print(encode(TENANT, asyncio.run(run())))
@@ -203,7 +211,7 @@ def tenant_create(
 def tenant_set(
     slug: Slug,
     rule_limit: Annotated[int, typer.Option(help="How many Auto Assignment rules the tenant may have.")],
-    data: Data = DATA,
+    data: Data = None,
 ) -> None:
     """Change what only the operator may change about a tenant."""
     from ops.accounts import change_rule_limit
@@ -211,7 +219,7 @@ def tenant_set(
     settings = command_settings(data)
 
     async def run() -> None:
-        async with database_of(settings):
+        async with database_of(settings, tenant=slug):
             await change_rule_limit(slug, rule_limit, clock.now())
 
     asyncio.run(run())
@@ -223,7 +231,7 @@ def token(
     email: Annotated[str, typer.Option(help="Whom the token is for; created when there is nobody with this address.")],
     role: Annotated[Role | None, typer.Option(case_sensitive=False, help="Role to give them.")] = None,
     hours: Annotated[int, typer.Option(min=1, max=24 * 365, help="How long the token is valid.")] = 12,
-    data: Data = DATA,
+    data: Data = None,
 ) -> None:
     """Print a token to call the API with, and nothing else."""
     from ops.accounts import Person, make_token
@@ -232,7 +240,7 @@ def token(
     settings.require_proper_secret()
 
     async def run() -> str:
-        async with database_of(settings):
+        async with database_of(settings, tenant=tenant):
             return await make_token(settings, Person(tenant, email, role), clock.now(), timedelta(hours=hours))
 
     print(asyncio.run(run()))
@@ -241,7 +249,9 @@ def token(
 @app.command("import")
 def import_file(
     kind: Annotated[ImportKind, typer.Argument(help="What the file holds.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="UTF-8, with a line of column names.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.csv", help="UTF-8, with a line of column names; - to read standard input.")
+    ],
     tenant: TenantSlug,
     maps: Annotated[
         list[str],
@@ -254,14 +264,42 @@ def import_file(
     first_wins: Annotated[
         bool, typer.Option("--first-wins", help="Leave out rows about somebody who was there before in the file.")
     ] = False,
-    data: Data = DATA,
+    separator: Annotated[str, typer.Option(help="What stands between several learning groups in one cell.")] = "|",
+    date_format: Annotated[
+        DateOrder | None,
+        typer.Option(help="Whether the day or the month comes first in dates like 03/04/2025.", case_sensitive=False),
+    ] = None,
+    trust_status: Annotated[
+        bool, typer.Option("--trust-status", help="Take COMPLETED as given beside a score that is not enough.")
+    ] = False,
+    deactivate_missing: Annotated[
+        bool,
+        typer.Option("--deactivate-missing", help="Deactivate learners of earlier imports whom this file lacks."),
+    ] = False,
+    yes: Annotated[
+        int | None, typer.Option("--yes", metavar="N", help="Number of people to deactivate, where these are many.")
+    ] = None,
+    data: Data = None,
 ) -> None:
     """Import people, courses or enrollments. Refused rows are listed, all others are done; exit code 1 if any were."""
-    importer = Importer(file, kind, ImportOptions(maps, values, first_wins))
     settings = command_settings(data)
+    importer = Importer(
+        file,
+        kind,
+        ImportOptions(
+            maps,
+            values,
+            first_wins,
+            separator=separator,
+            date_order=date_format,
+            trusts_status=trust_status,
+            deactivates_missing=deactivate_missing,
+            confirmed_count=yes,
+        ),
+    )
 
     async def run() -> ImportReport:
-        async with database_of(settings):
+        async with database_of(settings, tenant=tenant):
             return await importer.run(await get_tenant_id(tenant))
 
     report = asyncio.run(run())
@@ -271,7 +309,7 @@ def import_file(
 
 
 @app.command()
-def schema(data: Data = DATA) -> None:
+def schema(data: Data = None) -> None:
     """Print the GraphQL schema; needs no servers."""
     from gql.schema import schema as graphql_schema
 

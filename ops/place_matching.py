@@ -1,4 +1,7 @@
-"""Places that files name by a text: matched by external ID, then by name, and made when there are none."""
+"""Places that files name by a text: matched by external ID, then by name, and made when there are none.
+
+Learning groups are not made: each belongs to a trainer, whom the file does not name.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -27,8 +30,10 @@ class _Place:
 class PlaceMatching:
     """The places that the rows of one chunk name, in the transaction of the chunk."""
 
-    def __init__(self, work: UnitOfWork) -> None:
+    def __init__(self, work: UnitOfWork, separator: str) -> None:
         self._work = work
+        #: What stands between the learning groups of one cell.
+        self._separator = separator
         self._by_external_id: dict[tuple[PlaceKind, str], _Place] = {}
         self._by_name: dict[tuple[PlaceKind, int | None, str], int] = {}
         #: How many of which kind were made.
@@ -37,6 +42,7 @@ class PlaceMatching:
     async def load(self, rows: Sequence[Row]) -> None:
         """Look up everything that the rows name, in one statement."""
         cells = {row.get(field, "") for row in rows for field in _FIELDS.values()}
+        cells |= {text for row in rows for text in self._separated(row.get("learning_groups", ""))}
         # Names have no blanks around them, whatever the cell has.
         texts = storable({text for cell in cells for text in (cell, cell.strip()) if text})
         if not texts:
@@ -47,7 +53,7 @@ class PlaceMatching:
             " WHERE tenant_id = $1 AND kind = ANY ($2::text[])"
             "   AND (external_id = ANY ($3::text[]) OR name = ANY ($3::text[])) ORDER BY id",
             self._work.tenant_id,
-            [kind.value for kind in _FIELDS],
+            [PlaceKind.LEARNING_GROUP.value, *(kind.value for kind in _FIELDS)],
             texts,
         )
         for place in places:
@@ -71,6 +77,20 @@ class PlaceMatching:
         if known is not None and client_id not in (None, known.client_id):
             raise Invalid("Belongs to another client.", path=["sublicense"])
         return await self._get(PlaceKind.SUBLICENSE, text, client_id)
+
+    def get_learning_groups(self, text: str) -> list[int]:
+        """Return the learning groups that a cell names; raises Invalid for one that there is not."""
+        found = []
+        for name in self._separated(text):
+            known = self._by_external_id.get((PlaceKind.LEARNING_GROUP, name))
+            place_id = known.id if known else self._by_name.get((PlaceKind.LEARNING_GROUP, None, name))
+            if place_id is None:
+                raise Invalid(f"There is no learning group {name!r}.", path=["learning_groups"])
+            found.append(place_id)
+        return list(dict.fromkeys(found))
+
+    def _separated(self, text: str) -> list[str]:
+        return [name for part in text.split(self._separator) if (name := part.strip())]
 
     async def _get(self, kind: PlaceKind, text: str, client_id: int | None) -> int:
         if known := self._by_external_id.get((kind, text)):

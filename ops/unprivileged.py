@@ -89,6 +89,13 @@ def reachable_binary(distribution: str, folders: tuple[str, ...], binary: str, a
     return copied
 
 
+def runnable_binary(binary: Path, account: Account) -> Path:
+    """Return the path of a program of this machine; raises NoServerBinaries unless the account can run it."""
+    if problem := _why_not_runnable(binary, account):
+        raise NoServerBinaries(f"{binary} does not run: {problem}")
+    return binary
+
+
 def _one_match(root: Path, pattern: str) -> Path:
     path = next(iter(sorted(root.glob(pattern))), None)
     if path is None:

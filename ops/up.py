@@ -12,13 +12,15 @@ from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 
+from pydantic import SecretStr
+
 from domain.foundation import clock
 from domain.foundation.access import Role
 from domain.foundation.migrating import migrate
 from domain.foundation.settings import LOCAL_ORIGINS, Settings
 from ops import demo
 from ops.accounts import Person, make_token
-from ops.connecting import database_of, database_role, require_database
+from ops.connecting import DATA, SERVERS, database_of, database_role, require_database, say_where_to
 from ops.data_directory import DataDirectory
 from ops.database_setup import prepare_database
 from ops.embedded import EmbeddedPostgres, EmbeddedValkey
@@ -42,13 +44,16 @@ class _Servers:
     valkey: EmbeddedValkey | None
 
 
-def run_everything(data: Path, *, port: int, with_demo: bool) -> int:
-    """Run all of Mandate on this machine and return the exit code."""
+def run_everything(data: Path | None, *, port: int, with_demo: bool) -> int:
+    """Run all of Mandate on this machine and return the exit code.
+
+    With a directory that was named, the servers are private ones, whatever the environment says.
+    """
     signal.signal(signal.SIGTERM, _interrupt)
-    directory = DataDirectory(data)
+    directory = DataDirectory(data or DATA)
     directory.create()
     port = _free_port(port)
-    with _servers(directory, port) as servers:
+    with _servers(directory, port, is_private=data is not None) as servers:
         settings = Settings.model_validate({name.lower(): value for name, value in servers.environment.items()})
         tokens = asyncio.run(_prepare_demo(settings)) if with_demo else {}
         directory.publish(servers.environment)
@@ -79,9 +84,11 @@ def _free_port(port: int) -> int:
 
 
 @contextlib.contextmanager
-def _servers(directory: DataDirectory, port: int) -> Iterator[_Servers]:
-    """Start the servers that the environment does not name, and bring the database to the present schema."""
+def _servers(directory: DataDirectory, port: int, *, is_private: bool) -> Iterator[_Servers]:
+    """Start the servers that the environment does not name, or all of them, and bring the database up to date."""
     given = Settings()
+    if is_private:
+        given = given.model_copy(update=dict.fromkeys(SERVERS, SecretStr("")))
     secrets = directory.kept_secrets()
     with contextlib.ExitStack() as running:
         postgres = valkey = None
@@ -101,6 +108,7 @@ def _servers(directory: DataDirectory, port: int) -> Iterator[_Servers]:
             "DATABASE_URL": database_url,
             "OWNER_DATABASE_URL": owner_url,
             "REDIS_URL": redis_url,
+            "BROKER_URL": given.broker_url.get_secret_value(),
             # Where it is set, tokens are made elsewhere.
             "JWKS_URL": given.jwks_url or "",
             "SECRET_KEY": given.secret_key.get_secret_value() or secrets.secret_key,
@@ -120,11 +128,12 @@ async def _migrate_given(settings: Settings) -> None:
     if not owner_url:
         raise CommandFailed("DATABASE_URL is set, so OWNER_DATABASE_URL is needed too: who may migrate it.")
     await require_database(owner_url)
+    say_where_to(owner_url)
     await migrate(owner_url, database_role(settings))
 
 
 async def _prepare_demo(settings: Settings) -> dict[Role, str]:
-    async with database_of(settings):
+    async with database_of(settings, tenant=demo.SLUG):
         now = clock.now()
         await demo.create_demo_tenant(now)
         if settings.issuers:

@@ -7,6 +7,7 @@ access was there already (spec 3.7). A path brings its mandatory courses along. 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from domain.enrollments.path_status import refresh_path_status
@@ -29,6 +30,8 @@ class Grant:
     rule_name: str | None = None
     task_id: int | None = None
     path_id: int | None = None
+    #: When it began, where that was not now; of a path, for its courses too.
+    began_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class Wanted:
 
     sql: str
     args: tuple[object, ...]
+    #: Whether there is a column more, `began_at`: when the reason began, or null for now.
+    is_dated: bool = False
 
 
 FIRST_ARGUMENT = 7
@@ -51,7 +56,7 @@ WITH wanted AS MATERIALIZED ({wanted}),
 -- taken to hold for every second row. A condition on NULL or on a number is taken to hold for hardly any, and joins of
 -- what it leaves would be planned for one row.)
 place AS MATERIALIZED (
-  SELECT w.*, CASE WHEN w.source = 'AUTO_ENROLLMENT' THEN w.rule_id END AS own_rule_id,
+  SELECT w.*, {since} AS since, CASE WHEN w.source = 'AUTO_ENROLLMENT' THEN w.rule_id END AS own_rule_id,
          CASE WHEN w.source = 'MANDATORY_TASK' THEN w.task_id END AS own_task_id,
          e.id AS known_id, e.id IS NULL AS is_new, e.status AS known_status, e.is_active,
          -- A rule's own reason is logged in any case: what a path brings beside it begins nothing.
@@ -61,7 +66,7 @@ place AS MATERIALIZED (
 made AS (
   INSERT INTO enrollment (tenant_id, learner_id, content_id, status, is_active, is_waitlisted, progress_percent,
                           lessons_done, attempt, enrolled_at, version)
-  SELECT $1, learner_id, content_id, 'NOT_STARTED', true, false, 0, 0, 1, $2, 1
+  SELECT $1, learner_id, content_id, 'NOT_STARTED', true, false, 0, 0, 1, since, 1
     FROM place WHERE is_new AND is_first ORDER BY learner_id, content_id
   RETURNING id, learner_id, content_id, status, version),
 opened_again AS (
@@ -69,7 +74,7 @@ opened_again AS (
          version = e.version + 1,
          -- Who has only waited so far is enrolled for the first time.
          enrolled_at = CASE WHEN EXISTS (SELECT 1 FROM enrollment_reason r WHERE r.enrollment_id = e.id)
-                            THEN e.enrolled_at ELSE $2 END
+                            THEN e.enrolled_at ELSE p.since END
     FROM place p WHERE e.id = p.known_id AND NOT p.is_active AND p.is_first
   RETURNING e.id, e.learner_id, e.content_id, e.status, e.version),
 opened AS (SELECT * FROM made UNION ALL SELECT * FROM opened_again),
@@ -91,7 +96,7 @@ given AS (
          task_id, path_id, actor_learner_id, actor_service_account_id, is_permanent, is_binding, since_at)
   SELECT $1, enrollment_id, learner_id, content_id, source,
          own_rule_id, CASE WHEN own_rule_id IS NOT NULL THEN rule_name END, own_task_id, path_id,
-         $3::bigint, $4::bigint, false, source = 'MANDATORY_TASK', $2
+         $3::bigint, $4::bigint, false, source = 'MANDATORY_TASK', since
     FROM cause WHERE is_missing
   RETURNING enrollment_id),
 -- What was to stay for good because a rule was left is an ordinary reason once the rule is met again.
@@ -108,7 +113,7 @@ logged AS (
   INSERT INTO content_action (tenant_id, learner_id, content_id, action, source, rule_id, rule_name, task_id, path_id,
          actor_learner_id, actor_service_account_id, resulting_status, occurred_at, recorded_at)
   SELECT $1, learner_id, content_id, 'ENROLLED', coalesce($5, source), rule_id, rule_name, task_id, path_id,
-         $3, $4, status, $2, $2
+         $3, $4, status, since, $2
     FROM held WHERE source = 'AUTO_ENROLLMENT' OR (begins AND is_first)
    ORDER BY learner_id, rule_id, content_id
   RETURNING id, rule_id),
@@ -125,7 +130,7 @@ SELECT (SELECT count(*) FROM logged) AS logged_count,
 
 _PATH_COURSES = """
 SELECT w.learner_id, i.course_id AS content_id, 'LEARNING_PATH'::varchar AS source, w.rule_id, w.rule_name,
-       w.task_id, w.content_id AS path_id
+       w.task_id, w.content_id AS path_id{began_at}
   FROM ({wanted}) w JOIN learning_path_item i ON i.path_id = w.content_id AND i.is_mandatory
 """
 
@@ -141,14 +146,19 @@ async def grant(
     if not grants:
         return
     place = FIRST_ARGUMENT
-    columns = ("learner_id", "content_id", "source", "rule_id", "rule_name", "task_id", "path_id")
-    types = ("bigint", "bigint", "text", "bigint", "text", "bigint", "bigint")
+    is_dated = any(one.began_at is not None for one in grants)
+    dates = (("began_at",), ("timestamptz",)) if is_dated else ((), ())
+    columns = ("learner_id", "content_id", "source", "rule_id", "rule_name", "task_id", "path_id", *dates[0])
+    types = ("bigint", "bigint", "text", "bigint", "text", "bigint", "bigint", *dates[1])
     arrays = tuple([getattr(one, column) for one in grants] for column in columns)
     wanted = Wanted(
-        sql="SELECT learner_id, content_id, source::varchar, rule_id, rule_name, task_id, path_id FROM unnest("
+        sql="SELECT "
+        + ", ".join(f"{column}::varchar" if column == "source" else column for column in columns)
+        + " FROM unnest("
         + ", ".join(f"${place + number}::{kind}[]" for number, kind in enumerate(types))
         + f") AS t ({', '.join(columns)})",
         args=arrays,
+        is_dated=is_dated,
     )
     await grant_wanted(work, wanted, writes_facts=writes_facts, logged_source=logged_source)
 
@@ -159,7 +169,8 @@ async def grant_wanted(
     """Do what `grant` does for grants that SQL tells, so that bulk work never brings them into Python."""
     paths = await _grant(work, wanted, logged_source)
     if paths:
-        await _grant(work, Wanted(_PATH_COURSES.format(wanted=wanted.sql), wanted.args), None)
+        courses = _PATH_COURSES.format(wanted=wanted.sql, began_at=", w.began_at" if wanted.is_dated else "")
+        await _grant(work, Wanted(courses, wanted.args, wanted.is_dated), None)
     if writes_facts:
         await _write_facts(work, wanted)
     if paths:
@@ -171,7 +182,9 @@ async def _grant(work: UnitOfWork, wanted: Wanted, logged_source: Source | None)
     """Give the reasons and return the paths among them: learner, path, and ID and name of the rule if it is one's."""
     record = (
         await work.sql.fetch(
-            _GRANT.format(wanted=wanted.sql),
+            _GRANT.format(
+                wanted=wanted.sql, since="coalesce(w.began_at, $2)" if wanted.is_dated else "$2::timestamptz"
+            ),
             work.tenant_id,
             work.now,
             work.principal.learner_id,

@@ -1,10 +1,15 @@
 """Importing enrollments from a file: who is in what, and how far, as another system has it.
 
-The status is taken as given, whatever the course asks for; nothing that was reached is taken back.
+The status is taken as given, except that COMPLETED and a score that is not enough contradict each other, unless the
+caller trusts the status; nothing that was reached is taken back.
+
+What is dated by a day happened at 12:00 of that day in the person's time zone; what has no date happened now.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, tzinfo
+from zoneinfo import ZoneInfo
 
 from domain.content.importing import ImportResult, whole_number
 from domain.content.queries import ContentKey, find_content_ids
@@ -19,17 +24,26 @@ from domain.people.queries import LearnerKey, lock_learners
 from domain.people.queries.keys import find_learner_ids
 from domain.people.row_outcomes import RowOutcome, row_errors
 
+#: Nothing that is imported happened before.
+FIRST_YEAR = 1900
 _RANKS = {status: rank for rank, status in enumerate(EnrollmentStatus)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrollmentImportRow:
-    """A row as the file has it: learner (external ID or email) and content (external ID), status and score."""
+    """A row as the file has it: learner (external ID or email) and content (external ID), status and score.
+
+    A date means a day of the person's calendar, a datetime without offset their clock. A row that tells when something
+    was completed, and no status, is about something completed.
+    """
 
     learner: str
     content: str
     status: str | None = None
     score: str | None = None
+    #: Counts for who was never in the content.
+    enrolled_at: date | None = None
+    completed_at: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +51,40 @@ class _Wanted:
     place: Place
     status: EnrollmentStatus
     score: int | None
+    enrolled_at: datetime | None
+    completed_at: datetime | None
 
 
-async def import_enrollments(work: UnitOfWork, rows: Sequence[EnrollmentImportRow]) -> list[ImportResult]:
+@dataclass(frozen=True, slots=True)
+class _Zone:
+    learner_id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Minimum:
+    content_id: int
+    score: int
+
+
+async def import_enrollments(
+    work: UnitOfWork, rows: Sequence[EnrollmentImportRow], *, trusts_status: bool = False
+) -> list[ImportResult]:
     """Enroll whoever the rows name and raise their status; returns what became of the rows, in order.
 
     A fixed number of statements, however many rows. A score without a status is a beginning.
     """
     work.principal.require_write(Scope.WRITE_ENROLLMENTS)
-    wanted = await _resolve(work, rows)
+    wanted = await _resolve(work, rows, trusts_status=trusts_status)
     places = {one.place for one in wanted if isinstance(one, _Wanted)}
     await lock_learners(work, {learner_id for learner_id, _ in places})
     held = await _held(work, places)
-    await grant(work, [Grant(*place, Source.IMPORT) for place in sorted(places)], writes_facts=True)
+    began_at: dict[Place, datetime] = {}
+    for one in wanted:
+        if isinstance(one, _Wanted) and one.enrolled_at is not None and one.place not in held:
+            began_at[one.place] = min(began_at.get(one.place, one.enrolled_at), one.enrolled_at)
+    grants = [Grant(*place, Source.IMPORT, began_at=began_at.get(place)) for place in sorted(places)]
+    await grant(work, grants, writes_facts=True)
     attempts = await load_attempts(work, places)
     entries: list[LogEntry] = []
     results: list[ImportResult] = []
@@ -65,34 +100,52 @@ async def import_enrollments(work: UnitOfWork, rows: Sequence[EnrollmentImportRo
         results.append(ImportResult(RowOutcome.CREATED if is_new else outcome, []))
         seen.add(one.place)
         held[one.place] = True
-        if after.status is not change.after.status:
-            is_completed = after.status is EnrollmentStatus.COMPLETED
-            step = ContentActionKind.COMPLETED if is_completed else ContentActionKind.STARTED
-            entries.append(LogEntry(one.place, Source.IMPORT, LoggedStep(step, work.now), after.status))
+        if after.completed_at is not None and after.completed_at != change.after.completed_at:
+            step = LoggedStep(ContentActionKind.COMPLETED, after.completed_at)
+            entries.append(LogEntry(one.place, Source.IMPORT, step, after.status))
+        elif after.status is not change.after.status:
+            step = LoggedStep(ContentActionKind.STARTED, work.now)
+            entries.append(LogEntry(one.place, Source.IMPORT, step, after.status))
+        if after != change.after:
+            reported_at = one.completed_at or work.now
+            change.reported_at = min(change.reported_at or reported_at, reported_at)
         change.after = after
     await write_attempts(work, attempts, entries)
     return results
 
 
 def _reached(work: UnitOfWork, attempt: Attempt, wanted: _Wanted) -> Attempt:
-    """Return an attempt that has come at least as far as a row says."""
+    """Return an attempt that has come at least as far as a row says, and not later than it says.
+
+    What was completed before the attempt began belongs to an earlier one and changes nothing.
+    """
+    at = wanted.completed_at or work.now
+    if attempt.began_at is not None and at < attempt.began_at:
+        return attempt
     after = attempt
     if wanted.score is not None and (after.score is None or wanted.score > after.score):
-        after = replace(after, score=wanted.score, scored_at=work.now)
+        after = replace(after, score=wanted.score, scored_at=at)
+    if wanted.status is EnrollmentStatus.COMPLETED:
+        if after.status is not EnrollmentStatus.COMPLETED:
+            return replace(
+                after,
+                status=wanted.status,
+                progress_percent=100,
+                finished_at=min(after.finished_at or at, at),
+                completed_at=at,
+            )
+        if wanted.completed_at is not None and after.completed_at is not None and at < after.completed_at:
+            # Later evidence of an earlier completion dates it back; nothing moves it on.
+            return replace(after, finished_at=min(after.finished_at or at, at), completed_at=at)
+        return after
     if _RANKS[wanted.status] <= _RANKS[after.status]:
         return after
-    if wanted.status is not EnrollmentStatus.COMPLETED:
-        return replace(after, status=wanted.status)
-    return replace(
-        after,
-        status=wanted.status,
-        progress_percent=100,
-        finished_at=after.finished_at or work.now,
-        completed_at=work.now,
-    )
+    return replace(after, status=wanted.status)
 
 
-async def _resolve(work: UnitOfWork, rows: Sequence[EnrollmentImportRow]) -> list[_Wanted | DomainError]:
+async def _resolve(
+    work: UnitOfWork, rows: Sequence[EnrollmentImportRow], *, trusts_status: bool
+) -> list[_Wanted | DomainError]:
     principal = work.principal
     learners = await find_learner_ids(work.sql, principal, [LearnerKey(external_id=row.learner) for row in rows])
     by_email = [row.learner for row, found in zip(rows, learners, strict=True) if found is None and "@" in row.learner]
@@ -103,13 +156,46 @@ async def _resolve(work: UnitOfWork, rows: Sequence[EnrollmentImportRow]) -> lis
             ids.get(row.learner) if learner is None else learner for row, learner in zip(rows, learners, strict=True)
         ]
     contents = await find_content_ids(work.sql, principal, [ContentKey(external_id=row.content) for row in rows])
+    zones = await _zones(work, learners)
+    minimums = {} if trusts_status else await _minimums(work, contents)
     return [
-        _judged(row, learner_id, content_id)
+        _judged(work, row, learner_id, content_id, zones.get(learner_id or 0, UTC), minimums.get(content_id or 0))
         for row, learner_id, content_id in zip(rows, learners, contents, strict=True)
     ]
 
 
-def _judged(row: EnrollmentImportRow, learner_id: int | None, content_id: int | None) -> _Wanted | DomainError:
+async def _zones(work: UnitOfWork, learners: Sequence[int | None]) -> dict[int, tzinfo]:
+    """Return the time zone of each person: their own, else the tenant's."""
+    rows = await work.sql.rows(
+        _Zone,
+        "SELECT l.id AS learner_id, coalesce(l.time_zone, t.time_zone) AS name"
+        "  FROM learner l JOIN tenant t ON t.id = l.tenant_id WHERE l.tenant_id = $1 AND l.id = ANY ($2::bigint[])",
+        work.tenant_id,
+        list({learner_id for learner_id in learners if learner_id is not None}),
+    )
+    return {row.learner_id: ZoneInfo(row.name) for row in rows}
+
+
+async def _minimums(work: UnitOfWork, contents: Sequence[int | None]) -> dict[int, int]:
+    """Return the minimum score of each course that has one."""
+    rows = await work.sql.rows(
+        _Minimum,
+        "SELECT id AS content_id, minimum_score AS score FROM content"
+        " WHERE tenant_id = $1 AND id = ANY ($2::bigint[]) AND minimum_score IS NOT NULL",
+        work.tenant_id,
+        list({content_id for content_id in contents if content_id is not None}),
+    )
+    return {row.content_id: row.score for row in rows}
+
+
+def _judged(
+    work: UnitOfWork,
+    row: EnrollmentImportRow,
+    learner_id: int | None,
+    content_id: int | None,
+    zone: tzinfo,
+    minimum_score: int | None,
+) -> _Wanted | DomainError:
     problems = ProblemList()
     if learner_id is None:
         problems.add(NotFound(path=["learner"]))
@@ -125,14 +211,41 @@ def _judged(row: EnrollmentImportRow, learner_id: int | None, content_id: int | 
     text = (row.status or "").strip().upper()
     if text and text not in EnrollmentStatus.__members__:
         problems.add(Invalid(f"One of {', '.join(EnrollmentStatus.__members__)}.", path=["status"]))
+    enrolled_at = _instant(work, row.enrolled_at, zone, "enrolled_at", problems)
+    completed_at = _instant(work, row.completed_at, zone, "completed_at", problems)
+    is_completed = text == EnrollmentStatus.COMPLETED or (not text and completed_at is not None)
+    if completed_at is not None and not is_completed:
+        problems.add(Invalid("Is a date of completion, and the status is another one.", path=["completed_at"]))
+    if is_completed and score is not None and minimum_score is not None and score < minimum_score:
+        problems.add(Invalid(f"COMPLETED needs a score of {minimum_score} in this course.", path=["score"]))
     try:
         problems.raise_if_any()
     except DomainError as error:
         return error
-    status = EnrollmentStatus[text] if text else EnrollmentStatus.NOT_STARTED
+    status = EnrollmentStatus.COMPLETED if is_completed else EnrollmentStatus[text or "NOT_STARTED"]
     if score is not None and status is EnrollmentStatus.NOT_STARTED:
         status = EnrollmentStatus.IN_PROGRESS
-    return _Wanted((learner_id or 0, content_id or 0), status, score)
+    return _Wanted((learner_id or 0, content_id or 0), status, score, enrolled_at, completed_at)
+
+
+def _instant(work: UnitOfWork, when: date | None, zone: tzinfo, name: str, problems: ProblemList) -> datetime | None:
+    """Return when something happened, None where the row does not say; notes what cannot be."""
+    if when is None:
+        return None
+    if not when.year >= FIRST_YEAR:
+        problems.add(Invalid(f"Must not lie before {FIRST_YEAR}.", path=[name]))
+        return None
+    if isinstance(when, datetime):
+        instant = (when if when.tzinfo else when.replace(tzinfo=zone)).astimezone(UTC)
+    else:
+        instant = datetime.combine(when, time(12), tzinfo=zone).astimezone(UTC)
+        if when == work.now.astimezone(zone).date():
+            # Of today, noon may be still to come.
+            instant = min(instant, work.now)
+    if instant > work.now:
+        problems.add(Invalid("Must not lie in the future.", path=[name]))
+        return None
+    return instant
 
 
 async def _held(work: UnitOfWork, places: set[Place]) -> dict[Place, bool]:

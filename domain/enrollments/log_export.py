@@ -14,6 +14,7 @@ from domain.enrollments.log_queries import ContentActionRow, query_log
 from domain.foundation.access import Principal
 from domain.foundation.database import ReadScope
 from domain.people.queries import LearnerRow, load_learners_by_id
+from domain.tenants.queries import load_service_accounts_by_id
 
 #: Entries that are in memory at once.
 BATCH = 1_000
@@ -29,6 +30,8 @@ class ReportedAction:
     path: ContentRow | None
     #: None when the system or a tool acted.
     actor: LearnerRow | None
+    #: Name of the service account that acted.
+    tool_name: str | None
 
 
 async def report_content_actions(
@@ -55,6 +58,7 @@ async def _complete(
     contents = await named(
         load_contents_by_id, (key for action in actions for key in (action.content_id, action.path_id))
     )
+    tools = await named(load_service_accounts_by_id, (action.actor_service_account_id for action in actions))
     return [
         ReportedAction(
             action=action,
@@ -62,6 +66,7 @@ async def _complete(
             content=contents[action.content_id],
             path=contents.get(action.path_id),
             actor=people.get(action.actor_learner_id),
+            tool_name=tools[action.actor_service_account_id].name if action.actor_service_account_id else None,
         )
         for action in actions
     ]

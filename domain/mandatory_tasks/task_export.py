@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.content.queries import ContentRow, load_contents_by_id
+from domain.enrollments.queries import load_enrollments_by_id
 from domain.foundation.access import Principal
 from domain.foundation.database import ReadScope
 from domain.foundation.listing import plan_each_time
@@ -17,6 +18,7 @@ from domain.mandatory_tasks.rights import require_reading_role
 from domain.mandatory_tasks.task_filter import TaskFilter, restrict
 from domain.people.models import PlaceKind
 from domain.people.queries import LearnerRow, PlaceRow, load_learners_by_id, load_places_by_learner
+from domain.tenants.queries import load_service_accounts_by_id
 
 #: Tasks that are in memory at once.
 BATCH = 1_000
@@ -32,6 +34,10 @@ class ReportedTask:
     target: ContentRow
     #: None when a tool assigned it.
     assigner: LearnerRow | None
+    #: Name of the tool that assigned it.
+    tool_name: str | None
+    progress_percent: int | None
+    score: int | None
 
 
 async def report_tasks(
@@ -61,6 +67,13 @@ async def _complete(reads: ReadScope, principal: Principal, batch: Sequence[Task
         for place in found
         if place.kind == PlaceKind.DEPARTMENT
     }
+    enrollments = {
+        row.id: row
+        for row in await load_enrollments_by_id(reads, principal, [task.enrollment_id for task in batch])
+        if row is not None
+    }
+    tool_ids = sorted({task.assigner_service_account_id for task in batch if task.assigner_service_account_id})
+    tools = {row.id: row for row in await load_service_accounts_by_id(reads, principal, tool_ids) if row is not None}
     return [
         ReportedTask(
             task=task,
@@ -68,6 +81,10 @@ async def _complete(reads: ReadScope, principal: Principal, batch: Sequence[Task
             department=departments.get(task.learner_id),
             target=targets[task.target_id],
             assigner=None if task.assigner_learner_id is None else people[task.assigner_learner_id],
+            tool_name=tools[task.assigner_service_account_id].name if task.assigner_service_account_id else None,
+            progress_percent=enrollments[task.enrollment_id].progress_percent,
+            # In its short form an enrollment tells no score.
+            score=enrollments[task.enrollment_id].score if enrollments[task.enrollment_id].is_visible else None,
         )
         for task in batch
     ]

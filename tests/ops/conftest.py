@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from domain.tenants.models import Tenant
+from tests.ops.imports import Imports
 from tests.support.api import SECRET
+from tests.support.catalogue import Connection
 from tests.support.command import Command
 
 
@@ -28,3 +31,9 @@ def port() -> int:
         probe.bind(("127.0.0.1", 0))
         free: int = probe.getsockname()[1]
         return free
+
+
+@pytest.fixture
+def imports(tenant: Tenant, tmp_path: Path, superuser: Connection, capsys: pytest.CaptureFixture[str]) -> Imports:
+    """Imports into the tenant."""
+    return Imports(tenant, tmp_path, superuser, capsys)

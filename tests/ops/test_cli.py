@@ -12,6 +12,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import jwt
@@ -21,6 +22,7 @@ from domain.foundation import clock
 from domain.foundation.migrating import migrations_of_this_release
 from domain.tenants.models import Tenant
 from ops import cli
+from ops.data_directory import DataDirectory
 from tests.support.api import SECRET
 from tests.support.catalogue import Connection
 from tests.support.command import CLEAN, MANDATE, Command
@@ -75,10 +77,9 @@ def test_import_tells_what_it_did(command: Command, tmp_path: Path) -> None:
     file.write_text("id,name,mail\n1,Ada,ada@acme.example\n2,Bo,nowhere\n")
     arguments = ("import", "learners", str(file), "--tenant", "acme", "--map", "id=external_id", "--map", "mail=email")
     done = command(*arguments)
-    assert (done.returncode, done.stdout, done.stderr) == (
+    assert (done.returncode, done.stdout) == (
         1,
-        "line 3 refused: email: Is no email address.\n1 created, 0 updated, 0 unchanged, 1 refused\n",
-        "",
+        "line 3 (2) refused: email: Is no email address.\n1 created, 0 updated, 0 unchanged, 1 refused\n",
     )
     file.write_text("id,name,mail\n1,Ada,ada@acme.example\n")
     assert command.output(*arguments) == "0 created, 0 updated, 1 unchanged, 0 refused\n"
@@ -159,7 +160,7 @@ RUNS = {
         ("worker", {"DATABASE_POOL_SIZE": "many"}, "DATABASE_POOL_SIZE: "),
         ("worker", {"DATABASE_URL": "postgres://a:b@127.0.0.1:99999/c"}, "The address of PostgreSQL makes no sense: "),
         ("migrate", {"OWNER_DATABASE_URL": ""}, "OWNER_DATABASE_URL is missing"),
-        ("migrate --data here", {"DATABASE_URL": ""}, "no `mandate up` runs with --data here."),
+        ("migrate --data here", {"DATABASE_URL": ""}, "No `mandate up` runs with --data here."),
         ("import learners missing.csv --tenant acme", {}, "missing.csv cannot be read: No such file or directory."),
         ("web", {"SECRET_KEY": ""}, "SECRET_KEY is missing"),
         ("web", {"SECRET_KEY": "development-" + SECRET}, "is a development secret"),
@@ -227,3 +228,43 @@ def test_web_serves_in_production(command: Command, port: int, tmp_path: Path) -
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert {line["level"] for line in lines} == {"info"}
     assert all(line["timestamp"] <= clock.now().isoformat().replace("+00:00", "Z") for line in lines)
+
+
+async def test_the_directory_that_is_named_wins_over_the_environment(
+    command: Command, tmp_path: Path, app_url: str, owner_url: str, superuser: Connection
+) -> None:
+    """Every command that writes says first which database that is, and never how it signs in."""
+    data = DataDirectory(tmp_path / "data")
+    data.create()
+    data.publish({"DATABASE_URL": app_url, "OWNER_DATABASE_URL": owner_url, "SECRET_KEY": SECRET})
+    inherited = {"DATABASE_URL": NOWHERE, "OWNER_DATABASE_URL": NOWHERE, "JWKS_URL": "https://id.example/keys"}
+    people = tmp_path / "people.csv"
+    people.write_text("external_id\n1\n")
+    database = await superuser.fetchval("SELECT current_database()")
+    place = f"mandate: writing to the database {database} at 127.0.0.1:{urlsplit(app_url).port}"
+    for arguments, end in (
+        (("migrate",), ""),
+        (("tenant", "create", "Acme", "--slug", "acme", "--time-zone", "UTC"), ", tenant acme"),
+        (("tenant", "set", "--slug", "acme", "--rule-limit", "9"), ", tenant acme"),
+        (("token", "--tenant", "acme", "--email", "a@b.example"), ", tenant acme"),
+        (("import", "learners", str(people), "--tenant", "acme"), ", tenant acme"),
+    ):
+        done = command(*arguments, "--data", str(data.path), **inherited)
+        assert (done.returncode, done.stderr) == (0, f"{place}{end}\n"), (arguments, done)
+        assert "No PostgreSQL answers at 127.0.0.1:1" in command(*arguments, **{**inherited, "JWKS_URL": ""}).stderr
+    assert await superuser.fetchval("SELECT count(*) FROM learner") == 2
+
+
+@pytest.mark.usefixtures("tenant")
+def test_a_file_may_come_through_a_pipe(command: Command) -> None:
+    """As standard input, which can be read only once."""
+    done = subprocess.run(
+        [*MANDATE, "import", "learners", "-", "--tenant", "acme"],
+        env={**CLEAN, **command.environment},
+        input="external_id\n1\n2\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (0, "2 created, 0 updated, 0 unchanged, 0 refused\n"), done.stderr

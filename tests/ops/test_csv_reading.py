@@ -1,5 +1,7 @@
 """Reading CSV files of unknown quality: what is broken is named by its line, and everything else is read."""
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -125,3 +127,38 @@ def test_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         CsvFile(tmp_path / "nothing.csv")
     with pytest.raises(CommandFailed, match="cannot be read: Is a directory"):
         CsvFile(tmp_path)
+
+
+@pytest.mark.parametrize("blank", [",", " , ", ",,,,", "\t,"])
+def test_rows_of_blanks_are_no_rows(tmp_path: Path, blank: str) -> None:
+    """Spreadsheets write as many as were ever touched, of any width."""
+    assert read(tmp_path, f"a,b\n1,2\n{blank}\n3,4\n{blank}\n{blank}\n") == [(2, ["1", "2"]), (4, ["3", "4"])]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ['"name, first, middle, last";b', '"say ""a,b,c""";b', '"two\nlines, of, a, name";b', 'a;"x,y,z"'],
+)
+def test_delimiters_within_quoted_names_do_not_count(tmp_path: Path, header: str) -> None:
+    """They are part of the name."""
+    assert [cells for _, cells in read(tmp_path, f"{header}\n1;2\n")] == [["1", "2"]]
+
+
+@pytest.mark.parametrize(("line", "delimiter"), [("sep=;", ";"), ("SEP=,", ","), ("sep=\t", "\t"), ('"sep=;"', ";")])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_first_line_may_say_what_separates(tmp_path: Path, line: str, delimiter: str, mark: str) -> None:
+    """As some spreadsheets want it; it counts as a line."""
+    content = f"{mark}{line}\r\na{delimiter}b,|;\t\n".replace("b,|;\t", '"b,|;"') + f"1{delimiter}2\n"
+    assert read(tmp_path, content) == [(3, ["1", "2"])]
+
+
+def test_a_pipe_is_read_as_a_file_is(tmp_path: Path) -> None:
+    """More than once."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_text("a,b\n1,2\n"))
+    writer.start()
+    file = CsvFile(pipe)
+    writer.join()
+    for _ in range(2):
+        assert [one.cells for one in file.records() if isinstance(one, Record)] == [["1", "2"]]

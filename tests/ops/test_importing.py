@@ -2,9 +2,6 @@
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,67 +13,15 @@ from domain.content.queries import ContentKey
 from domain.foundation import clock
 from domain.foundation.access import Principal
 from domain.foundation.unit_of_work import perform
+from domain.people.errors import LastAdmin
 from domain.people.models import PlaceKind
 from domain.people.row_outcomes import RowOutcome
 from domain.tenants.models import Tenant
 from ops import importing
 from ops.failures import CommandFailed
-from ops.importing import Importer, ImportKind, ImportOptions, ImportReport
+from ops.importing import Importer, ImportKind, ImportOptions
+from tests.ops.imports import CONTENT, ENROLLMENTS, LEARNERS, Imports
 from tests.support import factories
-from tests.support.catalogue import Connection
-
-LEARNERS, CONTENT, ENROLLMENTS = ImportKind.LEARNERS, ImportKind.CONTENT, ImportKind.ENROLLMENTS
-
-
-@dataclass(slots=True)
-class Imports:
-    """Imports texts into a tenant and tells what is in the database."""
-
-    tenant: Tenant
-    directory: Path
-    superuser: Connection
-    capsys: pytest.CaptureFixture[str]
-    refused: list[str] = field(default_factory=list)
-
-    async def __call__(
-        self, kind: ImportKind, text: str, *, maps: tuple[str, ...] = (), first_wins: bool = False
-    ) -> tuple[int, int, int, int]:
-        """Return how many rows were created, updated, unchanged and refused; `refused` has the messages."""
-        report = await self.report(kind, text, maps=maps, first_wins=first_wins)
-        return (
-            report.outcomes[RowOutcome.CREATED],
-            report.outcomes[RowOutcome.UPDATED],
-            report.outcomes[RowOutcome.UNCHANGED],
-            report.refused,
-        )
-
-    async def report(
-        self, kind: ImportKind, text: str, *, maps: tuple[str, ...] = (), first_wins: bool = False
-    ) -> ImportReport:
-        """Import a text and return the whole report."""
-        path = self.directory / "file.csv"
-        path.write_text(text)
-        self.capsys.readouterr()
-        report = await Importer(path, kind, ImportOptions(maps, (), first_wins)).run(self.tenant.id)
-        self.refused = self.capsys.readouterr().out.splitlines()
-        return report
-
-    async def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """Return rows of a query."""
-        return [tuple(record) for record in await self.superuser.fetch(sql)]
-
-    async def places(self) -> list[tuple[str, str, str | None]]:
-        """Return (person, place, client of the place) for each placement."""
-        return await self.rows(
-            "SELECT l.name, p.name, c.name FROM learner_place x JOIN learner l ON l.id = x.learner_id"
-            " JOIN place p ON p.id = x.place_id LEFT JOIN place c ON c.id = p.client_id ORDER BY l.name, p.name"
-        )
-
-
-@pytest.fixture
-def imports(tenant: Tenant, tmp_path: Path, superuser: Connection, capsys: pytest.CaptureFixture[str]) -> Imports:
-    """Imports into the tenant."""
-    return Imports(tenant, tmp_path, superuser, capsys)
 
 
 async def test_people_with_all_their_fields(imports: Imports) -> None:
@@ -123,7 +68,7 @@ async def test_refused_rows_are_named_and_the_others_done(imports: Imports) -> N
         "line 2 refused: 3 columns where the header has 4",
         "line 4 refused: a quote is never closed",
         "line 3 refused: external_id: Must not be blank.",
-        "line 5 refused: email: Is no email address.",
+        "line 5 (4) refused: email: Is no email address.",
     ]
     assert await imports.rows("SELECT name FROM learner") == [("Ed",)]
 
@@ -152,7 +97,7 @@ async def test_sublicenses_of_two_clients_may_share_a_name(imports: Imports) -> 
     """The row's client says which is meant; without one it is refused."""
     text = "external_id,name,client,sublicense\n1,A,North,Gold\n2,B,South,Gold\n3,C,North,Gold\n4,D,,Gold\n"
     report = await imports.report(LEARNERS, text)
-    assert imports.refused == ["line 5 refused: sublicense: Has no client in this row."]
+    assert imports.refused == ["line 5 (4) refused: sublicense: Has no client in this row."]
     assert report.made == {"client": 2, "sublicense": 2}
     assert await imports.places() == [
         ("A", "Gold", "North"), ("A", "North", None), ("B", "Gold", "South"), ("B", "South", None),
@@ -165,7 +110,7 @@ async def test_refused_row_leaves_no_place_behind(imports: Imports) -> None:
     text = "external_id,name,email,department\n1,A,bad,Ghosts\n2,B,,Ops\n"
     report = await imports.report(LEARNERS, text)
     assert (report.refused, report.made) == (1, {"department": 1})
-    assert imports.refused == ["line 2 refused: email: Is no email address."]
+    assert imports.refused == ["line 2 (1) refused: email: Is no email address."]
     assert await imports.rows("SELECT name FROM place") == [("Ops",)]
 
 
@@ -174,7 +119,7 @@ async def test_second_row_about_somebody_is_refused_unless_it_says_the_same(impo
     text = "external_id,name\n1,Ada\n1,Eve\n1,Ada\n,x\n,x\n"
     assert await imports(LEARNERS, text) == (1, 0, 1, 3)
     assert imports.refused == [
-        "line 3 refused: line 2 is about the same and says something else",
+        "line 3 (1) refused: line 2 is about the same and says something else",
         "line 5 refused: external_id: Must not be blank.",
         "line 6 refused: external_id: An earlier row has the same external ID.",
     ]
@@ -183,7 +128,7 @@ async def test_second_row_about_somebody_is_refused_unless_it_says_the_same(impo
 async def test_identical_row_fares_as_the_first_one(imports: Imports) -> None:
     """Refused with it."""
     assert await imports(LEARNERS, "external_id,email\n1,bad\n1,bad\n") == (0, 0, 0, 2)
-    assert imports.refused[-1] == "line 3 refused: says the same as line 2"
+    assert imports.refused[-1] == "line 3 (1) refused: says the same as line 2"
 
 
 async def test_first_wins_leaves_out_later_rows(imports: Imports) -> None:
@@ -198,7 +143,7 @@ async def test_rows_of_several_chunks_are_all_done(imports: Imports, monkeypatch
     monkeypatch.setattr(importing, "CHUNK", 10)
     rows = "".join(f"{number},Person {number}\n" for number in range(35))
     assert await imports(LEARNERS, f"external_id,name\n{rows}3,Somebody else\n") == (35, 0, 0, 1)
-    assert imports.refused == ["line 37 refused: line 5 is about the same and says something else"]
+    assert imports.refused == ["line 37 (3) refused: line 5 is about the same and says something else"]
 
 
 @pytest.fixture
@@ -237,7 +182,7 @@ async def test_courses(imports: Imports) -> None:
     """By external ID; without a title they are called by it."""
     text = "external_id,title,lesson_count,minimum_score\nA,Alpha,5,80\nB,,,\nC,Gamma,0,\n"
     assert await imports(CONTENT, text) == (2, 0, 0, 1)
-    assert imports.refused[0].startswith("line 4 refused: lesson_count: From 1 to ")
+    assert imports.refused[0].startswith("line 4 (C) refused: lesson_count: From 1 to ")
     courses = "SELECT external_id, title, lesson_count, minimum_score FROM content ORDER BY id"
     assert await imports.rows(courses) == [("A", "Alpha", 5, 80), ("B", "B", 1, None)]
     assert await imports(CONTENT, "external_id,title\nA,Alpha\nB,Beta\n") == (0, 1, 1, 0)
@@ -308,3 +253,114 @@ async def test_two_tenants_do_not_meet(imports: Imports, another_tenant: Tenant)
     assert await imports(LEARNERS, text) == (1, 0, 0, 0)
     assert await imports.rows("SELECT count(*), count(DISTINCT tenant_id) FROM learner") == [(2, 2)]
     assert await imports.rows("SELECT count(*) FROM place") == [(2,)]
+
+
+async def test_what_decides_about_people_can_be_imported(imports: Imports, tenant: Tenant, trainer: Principal) -> None:
+    """Active or not, role, time zone and groups; empty cells of the first two say nothing."""
+    for name, external_id in (("Wardens", "G1"), ("First aid", None)):
+        await factories.create_place(
+            tenant.id, kind=PlaceKind.LEARNING_GROUP, name=name, external_id=external_id, owner_id=trainer.learner_id
+        )
+    text = (
+        "external_id,is_active,role,time_zone,learning_groups\n"
+        "1,true,Admin,Europe/Oslo,G1| First aid \n2,No,,,\n3,,,Mars/Olympus,\n4,perhaps,,,\n5,,boss,,\n6,,,,Nobody\n"
+    )
+    assert await imports(LEARNERS, text) == (2, 0, 0, 4)
+    assert [line.partition(" refused: ")[2].partition(":")[0] for line in imports.refused] == [
+        "time_zone", "is_active", "role", "learning_groups",
+    ]  # fmt: skip
+    people = "SELECT external_id, is_active, role, time_zone FROM learner WHERE external_id IN ('1', '2') ORDER BY id"
+    assert await imports.rows(people) == [("1", True, "ADMIN", "Europe/Oslo"), ("2", False, "LEARNER", None)]
+    assert [place[:2] for place in await imports.places()] == [("1", "First aid"), ("1", "Wardens")]
+    assert await imports(LEARNERS, text) == (0, 0, 2, 4)
+    assert await imports(LEARNERS, "external_id,time_zone,learning_groups\n1,,\n") == (0, 1, 0, 0)
+    assert await imports.places() == []
+
+
+async def test_the_last_administrator_stays_and_may_hand_over(imports: Imports) -> None:
+    """Demoted alone they are refused; in one file with a successor, in whatever order, they are not."""
+    await imports(LEARNERS, "external_id,role\n1,ADMIN\n")
+    assert await imports(LEARNERS, "external_id,role\n1,LEARNER\n") == (0, 0, 0, 1)
+    assert imports.refused == [f"line 2 (1) refused: role: {LastAdmin().message}"]
+    assert await imports(LEARNERS, "external_id,is_active\n1,false\n") == (0, 0, 0, 1)
+    assert await imports(LEARNERS, "external_id,role\n1,LEARNER\n2,ADMIN\n") == (1, 1, 0, 0)
+    assert await imports.rows("SELECT external_id FROM learner WHERE role = 'ADMIN'") == [("2",)]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 1_000])
+async def test_addresses_may_be_swapped_within_a_file(
+    imports: Imports, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However far apart the rows are; a chain and a circle of three likewise."""
+    before = "external_id,email\n1,a@x.example\n2,b@x.example\n3,c@x.example\n4,d@x.example\n"
+    await imports(LEARNERS, before)
+    monkeypatch.setattr(importing, "CHUNK", chunk)
+    after = "external_id,email\n1,b@x.example\n2,c@x.example\n3,a@x.example\n4,e@x.example\n5,d@x.example\n"
+    assert await imports(LEARNERS, after) == (1, 4, 0, 0)
+    assert await imports.rows("SELECT external_id, email_key FROM learner ORDER BY external_id") == [
+        ("1", "b@x.example"), ("2", "c@x.example"), ("3", "a@x.example"), ("4", "e@x.example"), ("5", "d@x.example"),
+    ]  # fmt: skip
+    assert await imports(LEARNERS, after) == (0, 0, 5, 0)
+
+
+async def test_an_address_is_not_free_when_its_holder_is_refused(imports: Imports) -> None:
+    """Who keeps it, keeps it; whoever wanted it is told, and so is who wanted theirs."""
+    await imports(LEARNERS, "external_id,email\n1,a@x.example\n2,b@x.example\n3,c@x.example\n")
+    text = "external_id,email,time_zone\n1,b@x.example,\n2,c@x.example,\n3,d@x.example,nowhere\n4,new@x.example,\n"
+    assert await imports(LEARNERS, text) == (1, 0, 0, 3)
+    assert sorted(line.partition(" refused: ")[0] for line in imports.refused) == [
+        "line 2 (1)", "line 3 (2)", "line 4 (3)",
+    ]  # fmt: skip
+    assert await imports.rows("SELECT count(*) FROM learner WHERE email_key LIKE '%@x.example'") == [(4,)]
+
+
+async def test_columns_that_nothing_is_done_with_are_named(imports: Imports) -> None:
+    """A date that was meant to count would be lost without a word."""
+    report = await imports.report(LEARNERS, "external_id,joined,,Shoe size\n1,2020-01-01,,44\n")
+    assert list(report.lines()) == [
+        "1 created, 0 updated, 0 unchanged, 0 refused",
+        "columns that no field takes: joined, Shoe size",
+    ]
+
+
+@pytest.mark.usefixtures("engineers_rule")
+async def test_leavers_are_told_and_deactivated(imports: Imports, tenant: Tenant) -> None:
+    """People of earlier imports whom the file lacks; administrators, and who came from elsewhere, stay."""
+    await factories.create_person(tenant.id, external_id="by hand", name="Hand")
+    await imports(LEARNERS, "external_id,name,ref1,role\n1,Ada,Engineer,\n2,Bo,Engineer,\n3,Cy,,ADMIN\n4,Di,,\n")
+    report = await imports.report(LEARNERS, "external_id,email\n1,a@x.example\n4,nowhere\n", deactivates_missing=True)
+    assert imports.refused == [
+        "line 3 (4) refused: email: Is no email address.",
+        "missing, deactivated: 2 (Bo)",
+        "missing, stays as ADMIN: 3 (Cy)",
+    ]
+    assert "1 deactivated who were missing" in list(report.lines())
+    assert await imports.rows("SELECT name FROM learner WHERE NOT is_active") == [("Bo",)]
+    assert await imports.rows(
+        "SELECT l.name, e.is_active FROM enrollment e JOIN learner l ON l.id = e.learner_id ORDER BY 1"
+    ) == [("Ada", True), ("Bo", False)]
+
+
+async def test_many_leavers_have_to_be_counted_first(imports: Imports) -> None:
+    """More than 100 and more than 5 %: a file that is cut off looks like everybody having left."""
+    rows = [f"{number}\n" for number in range(300)]
+    await imports(LEARNERS, "external_id\n" + "".join(rows))
+    half = "external_id\n" + "".join(rows[:150])
+    for confirmed in (None, 149):
+        with pytest.raises(CommandFailed, match=r"150 of 300 active people .* --yes=150 "):
+            await imports(LEARNERS, half + "new\n", deactivates_missing=True, confirmed_count=confirmed)
+    assert await imports.rows("SELECT count(*), bool_and(is_active) FROM learner") == [(300, True)]
+    await imports(LEARNERS, half, deactivates_missing=True, confirmed_count=150)
+    assert await imports.rows("SELECT count(*) FROM learner WHERE is_active") == [(150,)]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("external_id\n", "names nobody"), ("external_id,name\n1,A\n2\n", "line 3"), ("external_id,name\n,A\n", "line 2")],
+)
+async def test_a_file_that_does_not_name_everybody_deactivates_nobody(imports: Imports, text: str, reason: str) -> None:
+    """It might be the one whose row is broken."""
+    await imports(LEARNERS, "external_id\n1\n2\n")
+    with pytest.raises(CommandFailed, match=reason):
+        await imports(LEARNERS, text, deactivates_missing=True)
+    assert await imports.rows("SELECT count(*), bool_and(is_active) FROM learner") == [(2, True)]

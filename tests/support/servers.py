@@ -1,9 +1,12 @@
 """The test run's own PostgreSQL: one cluster, one migrated template, one database per process that runs tests.
 
+`TEST_POSTGRES_BIN` names a folder with the programs of another PostgreSQL than that of the wheel.
+
 The controller of pytest-xdist (or the only process) starts the cluster; workers are handed its address.
 """
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import Coroutine
@@ -20,6 +23,9 @@ from ops.embedded import EmbeddedPostgres
 OWNER = "mandate_owner"
 APPLICATION = "mandate_app"
 TEMPLATE = "mandate_template"
+
+#: Where the programs of the PostgreSQL are that the tests run on; None for those of the wheel.
+PROGRAMS = Path(os.environ["TEST_POSTGRES_BIN"]) if os.environ.get("TEST_POSTGRES_BIN") else None
 
 #: Sequences start this far apart, so that an ID of one table is never by chance one of another.
 ID_DISTANCE = 100_000
@@ -52,9 +58,16 @@ class TestCluster:
 
     def __init__(self) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="mandate-tests-"))
+        if PROGRAMS is not None:
+            # Older programs enter their directory by its name, as an account that is not root.
+            (self._directory / "postgres").mkdir()
+            for directory in (self._directory, self._directory / "postgres"):
+                directory.chmod(0o711)
         # Deadlocks are provoked on purpose, so they shall not take the usual second to be found.
         settings = {"deadlock_timeout": "200ms"}
-        self._postgres = EmbeddedPostgres(self._directory / "postgres", durable=False, settings=settings)
+        self._postgres = EmbeddedPostgres(
+            self._directory / "postgres", durable=False, settings=settings, programs=PROGRAMS
+        )
 
     def start(self) -> Self:
         """Start the server and migrate the template."""

@@ -1,6 +1,6 @@
 """Changing people and places. Whatever rules could care about ends in an event (`domain.people.events`)."""
 
-from domain.people.operations.activation import deactivate_learner, reactivate_learner
+from domain.people.operations.activation import deactivate_learner, deactivate_learners, reactivate_learner
 from domain.people.operations.bulk_upsert import LearnerRowResult, bulk_upsert_learners, upsert_learners
 from domain.people.operations.erasing import erase_learner
 from domain.people.operations.imported_places import ensure_places
@@ -16,6 +16,7 @@ __all__ = [
     "create_learner",
     "create_place",
     "deactivate_learner",
+    "deactivate_learners",
     "delete_place",
     "ensure_places",
     "erase_learner",

@@ -1,5 +1,6 @@
 """Deactivating and reactivating people. What follows (rules are left and entered) is in `domain.reactions`."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from domain.foundation.access import Role, Scope
@@ -21,6 +22,17 @@ async def deactivate_learner(work: UnitOfWork, *, key: LearnerKey) -> int:
 async def reactivate_learner(work: UnitOfWork, *, key: LearnerKey) -> int:
     """Let a person in again and return their ID; who is active already stays so."""
     return await _set_active(work, key, is_active=True)
+
+
+async def deactivate_learners(work: UnitOfWork, *, ids: Collection[int]) -> list[int]:
+    """End the access of many people and return the IDs of those whom it concerned.
+
+    Whoever is inactive by now, or has another role than LEARNER, stays as they are.
+    """
+    work.principal.require_write(Scope.WRITE_LEARNERS)
+    present = await lock_states(work, ids)
+    leaving = [one for one in present.values() if one.is_active and one.role is Role.LEARNER]
+    return await write_learners(work, [LearnerWrite(one, replace(one, is_active=False)) for one in leaving])
 
 
 async def _set_active(work: UnitOfWork, key: LearnerKey, *, is_active: bool) -> int:

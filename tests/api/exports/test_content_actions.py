@@ -12,13 +12,15 @@ from domain.foundation.access import Principal, Scope, Source
 from domain.foundation.database import writing
 from domain.tenants.models import Tenant
 from gql.ids import CONTENT, LEARNER, RULE, SERVICE_ACCOUNT, encode
+from gql.reports import disarmed
 from tests.api.exports.requests import get, refusal, rows
 from tests.support import factories
 from tests.support.api import Api, ApiClient
 
 HEADER = (
     "recordedAt,occurredAt,learner,learnerExternalId,learnerName,content,contentExternalId,contentTitle,action,source,"
-    "rule,ruleExternalId,task,taskExternalId,path,pathExternalId,actor,actorExternalId,resultingStatus"
+    "rule,ruleExternalId,ruleName,task,taskExternalId,path,pathExternalId,pathTitle,actor,actorExternalId,actorName,"
+    "resultingStatus"
 )
 LATER = datetime.fromisoformat("2026-02-01T10:30:00+00:00")
 
@@ -106,16 +108,20 @@ async def test_each_entry_is_a_row(
         "source": "LEARNING_PATH",
         "rule": encode(RULE, 7),
         "ruleExternalId": "",
+        "ruleName": "Newcomers",
         "task": "",
         "taskExternalId": "",
         "path": encode(CONTENT, path.id),
         "pathExternalId": "L-1",
+        "pathTitle": "Safety",
         "actor": lrn(admin),
         "actorExternalId": "",
+        "actorName": "Ada Admin",
         "resultingStatus": "NOT_STARTED",
     }
     assert (second["action"], second["resultingStatus"], second["rule"], second["path"]) == ("UNENROLLED", "", "", "")
     assert second["actor"] == encode(SERVICE_ACCOUNT, sync_account.service_account_id or 0)
+    assert second["actorName"] == "HR sync"
 
 
 async def test_everybody_gets_what_the_query_shows_them(
@@ -129,7 +135,9 @@ async def test_everybody_gets_what_the_query_shows_them(
 
     async def shown(client: ApiClient) -> list[tuple[str, ...]]:
         columns = ("learnerName", "learnerExternalId", "contentTitle", "contentExternalId", "rule")
-        return [tuple(row[column] for column in columns) for row in await rows(client)]
+        shown = await rows(client)
+        assert all(bool(row["ruleName"]) == bool(row["rule"]) for row in shown)
+        return [tuple(row[column] for column in columns) for row in shown]
 
     pia, rule = 'Pia "P" Person', encode(RULE, 7)
     assert await shown(as_reader) == [
@@ -246,8 +254,42 @@ async def test_no_cell_is_a_formula(as_admin: ApiClient, tenant: Tenant, admin: 
     assert [row["contentExternalId"] for row in shown[:2]] == ["", "'\tC1"]
 
 
-@pytest.mark.parametrize("method", ["POST", "HEAD", "DELETE"])
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
 async def test_reports_are_only_read(as_admin: ApiClient, method: str) -> None:
-    """By GET and nothing else."""
+    """By GET and HEAD, and nothing else."""
     response = await as_admin.http.request(method, "/export/content-actions.csv", headers=as_admin.headers)
-    assert (response.status_code, response.headers["allow"]) == (405, "GET")
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
+
+
+async def test_head_answers_as_get_does_without_the_file(
+    as_admin: ApiClient, person: Principal, course: Content
+) -> None:
+    """Refusals too."""
+    await log(person, course)
+    for path in ("/export/content-actions.csv", "/export/mandatory-tasks.csv", "/export/content-actions.csv?x=1"):
+        got = await as_admin.http.get(path, headers=as_admin.headers)
+        head = await as_admin.http.head(path, headers=as_admin.headers)
+        assert (head.status_code, head.content) == (got.status_code, b"")
+        for name in ("content-type", "content-length", "content-disposition"):
+            assert head.headers.get(name) == got.headers.get(name), (path, name)
+
+
+@pytest.mark.parametrize("path", ["/export/content-actions.csv", "/export/mandatory-tasks.csv"])
+async def test_a_byte_order_mark_is_there_when_asked_for(as_admin: ApiClient, path: str) -> None:
+    """By `bom=true`; anything else but false is refused."""
+    mark = b"\xef\xbb\xbf"
+    plain = (await get(as_admin, path=path)).content
+    assert not plain.startswith(mark)
+    assert (await get(as_admin, ("bom", "false"), path=path)).content == plain
+    assert (await get(as_admin, ("bom", "true"), path=path)).content == mark + plain
+    assert await refusal(as_admin, ("bom", "1"), path=path) == (400, [("INVALID", ["bom"])])
+    assert await refusal(as_admin, ("bom", "true"), ("bom", "true"), path=path) == (400, [("INVALID", ["bom"])])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\uff1d1+1", "\uff0b1", "\uff0d1", "\uff201", " =1", "\u3000\uff1d1", "\n=1", "\t1", "\r1", "@A"],
+)
+def test_formulas_are_disarmed_however_they_are_written(text: str) -> None:
+    """Full-width, and behind blanks."""
+    assert disarmed(text) == f"'{text}"

@@ -25,8 +25,9 @@ from tests.support.given_tasks import create_task
 
 PATH = "/export/mandatory-tasks.csv"
 HEADER = (
-    "task,taskExternalId,learner,learnerExternalId,learnerName,learnerEmail,department,departmentExternalId,target,"
-    "targetExternalId,targetTitle,status,dueOn,completedAt,assignedBy,assignedByExternalId,note,everyWeeks,createdAt"
+    "task,taskExternalId,learner,learnerExternalId,learnerName,learnerEmail,department,departmentExternalId,"
+    "departmentName,target,targetExternalId,targetTitle,status,progressPercent,score,cycle,dueOn,completedAt,assignedBy,"
+    "assignedByExternalId,assignedByName,note,everyWeeks,createdAt"
 )
 SOON, LATE = date(2026, 3, 9), date(2026, 3, 1)
 
@@ -97,20 +98,26 @@ async def test_each_task_is_a_row(
         "learnerEmail": "pia@acme.test",
         "department": encode(DEPARTMENT, department.id),
         "departmentExternalId": "D-1",
+        "departmentName": department.name,
         "target": encode(CONTENT, course.id),
         "targetExternalId": "C-1",
         "targetTitle": "Fire, smoke",
         "status": "COMPLETED",
+        "progressPercent": "0",
+        "score": "",
+        "cycle": "1",
         "dueOn": "2026-03-09",
         "completedAt": "2026-02-01T10:30:00Z",
         "assignedBy": encode(LEARNER, person.learner_id or 0),
         "assignedByExternalId": "P-1",
+        "assignedByName": 'Pia "P" Person',
         "note": "Please, soon",
         "everyWeeks": "52",
         "createdAt": "2026-01-05T08:00:00Z",
     }
     assert (first["task"], first["status"]) == (encode(MANDATORY_TASK, overdue.id), "OVERDUE")
     assert first["assignedBy"] == encode(SERVICE_ACCOUNT, sync_account.service_account_id or 0)
+    assert first["assignedByName"] == "HR sync"
     for column in ("department", "completedAt", "assignedByExternalId", "note", "everyWeeks", "learnerExternalId"):
         assert first[column] == "", column
 

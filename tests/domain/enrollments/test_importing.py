@@ -12,12 +12,14 @@ from tests.api.enrollments.operations import facts_of, log_of, statuses_of
 from tests.support import factories
 
 
-async def outcomes(tenant: Tenant, now: datetime, *rows: EnrollmentImportRow) -> list[tuple[str, list[str]]]:
+async def outcomes(
+    tenant: Tenant, now: datetime, *rows: EnrollmentImportRow, trusts_status: bool = False
+) -> list[tuple[str, list[str]]]:
     """Import rows and return outcome and the columns that were wrong of each."""
 
     async def action(work: UnitOfWork) -> list[tuple[str, list[str]]]:
         work.evaluates_at_once = True
-        results = await import_enrollments(work, list(rows))
+        results = await import_enrollments(work, list(rows), trusts_status=trusts_status)
         return [(result.outcome, [error.path[0] for error in result.errors]) for result in results]
 
     return (await perform(Principal.operator(tenant.id), now, "import enrollments", action)).result
@@ -36,7 +38,7 @@ async def test_people_are_enrolled_and_their_status_is_as_given(tenant: Tenant, 
     ]
     await factories.create_path(tenant.id, title="Path", external_id="Path", courses=courses[:2])
     rows = [
-        row("p", "A", "COMPLETED", "70"),
+        row("p", "A", "COMPLETED", "95"),
         row("p@x.test", "B", " in_progress "),
         row("p", "C", None, "12"),
         row("p", "Path"),
