@@ -13,8 +13,7 @@ from domain.foundation.access import Principal, Source
 from domain.foundation.database import across_tenants, writing
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.tenants.models import Tenant
-from jobs import expiry
-from jobs.expiry import end_access_that_is_over
+from jobs import rounds
 from tests.api.enrollments.operations import enroll, facts_of, log_of, tell, unenroll
 from tests.api.enrollments.test_rules_react import give
 from tests.api.enrollments.voluntary import buy, change_course, join, leave, names_of, steps_of
@@ -22,6 +21,7 @@ from tests.jobs.conftest import SCHEDULER, Processes
 from tests.support import factories
 from tests.support.api import Api, ApiClient
 from tests.support.catalogue import Connection
+from tests.support.rounds import end_access_that_is_over
 from tests.support.tasks import PATIENCE, held
 
 
@@ -187,7 +187,7 @@ async def test_two_at_once_end_each_access_once(
     now: datetime, tenant: Tenant, another_tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More than one list and one transaction hold, in two tenants, by two processes."""
-    monkeypatch.setattr(expiry, "CHUNK", 50)
+    monkeypatch.setattr(rounds.EXPIRY, "together", 50)
     for company, count in ((tenant, 1_100), (another_tenant, 150)):
         await enroll_many(company, now, count)
     totals = await asyncio.gather(*(end_access_that_is_over(now) for _ in range(2)))
@@ -252,7 +252,7 @@ async def test_one_tenants_trouble_is_not_anothers(
             raise RuntimeError("broken")
         return await end_expired_access(work, reason_ids=reason_ids)
 
-    monkeypatch.setattr(expiry, "end_expired_access", fail_for_the_first)
+    monkeypatch.setattr(rounds, "end_expired_access", fail_for_the_first)
     with pytest.raises(RuntimeError, match="broken"):
         await end_access_that_is_over(now)
     left = await across_tenants("SELECT DISTINCT tenant_id FROM reasons_to_expire($1)", now)
