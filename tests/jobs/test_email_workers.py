@@ -84,9 +84,11 @@ async def test_two_dispatchers_hand_out_each_email_once(
     """Whoever marks a row hands it out."""
     await tell(lea, now, *(f"Title {number}" for number in range(60)))
     other = Dispatcher(create_broker(redis_url), redis_url)
-    counts = await asyncio.gather(dispatcher.dispatch(EMAILS, now), other.dispatch(EMAILS, now))
+    total = 0
+    for _ in range(3):
+        total += sum(await asyncio.gather(dispatcher.dispatch(EMAILS, now), other.dispatch(EMAILS, now)))
     await other.close()
-    assert sum(counts) == 60
+    assert total == 60
 
 
 async def test_queue_that_is_away_leaves_emails_for_later(

@@ -17,7 +17,7 @@ from jobs import rounds
 from tests.api.enrollments.operations import enroll, facts_of, log_of, tell, unenroll
 from tests.api.enrollments.test_rules_react import give
 from tests.api.enrollments.voluntary import buy, change_course, join, leave, names_of, steps_of
-from tests.jobs.conftest import SCHEDULER, Processes
+from tests.jobs.conftest import SCHEDULER, WORKER, Processes
 from tests.support import factories
 from tests.support.api import Api, ApiClient
 from tests.support.catalogue import Connection
@@ -260,7 +260,7 @@ async def test_one_tenants_trouble_is_not_anothers(
 
 
 async def test_processes_do_it_by_themselves(processes: Processes, tenant: Tenant, superuser: Connection) -> None:
-    """Two schedulers: access ends and free seats are given within seconds, each once."""
+    """Two schedulers and two workers: access ends and free seats are given within seconds, each once."""
     await enroll_many(tenant, clock.now() + timedelta(seconds=1), 5)
     course = await factories.create_course(tenant.id, seat_limit=1, has_waitlist=True)
     person = await factories.create_person(tenant.id)
@@ -273,8 +273,8 @@ async def test_processes_do_it_by_themselves(processes: Processes, tenant: Tenan
         waiting_source=Source.PURCHASE,
         waiting_number=1,
     )
-    processes.start(SCHEDULER)
-    processes.start(SCHEDULER)
+    for program in (WORKER, WORKER, SCHEDULER, SCHEDULER):
+        processes.start(program)
     begun = time.monotonic()
     expected = [("ENROLLED", "PURCHASE", 1), ("EXPIRED", "SYSTEM", 5)]
     while True:

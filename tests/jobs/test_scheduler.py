@@ -92,14 +92,16 @@ async def test_two_dispatchers_send_each_job_once(
     dispatcher: Dispatcher, admin: Principal, now: datetime, redis_url: str
 ) -> None:
     """Whoever marks a row sends it."""
-    for _ in range(10):
+    for _ in range(JOBS.at_once):
         await ask_for_job(admin, now)
     other = Dispatcher(create_broker(redis_url), redis_url)
-    counts = await asyncio.gather(dispatcher.dispatch(JOBS, now), other.dispatch(JOBS, now))
+    total = 0
+    for _ in range(3):
+        total += sum(await asyncio.gather(dispatcher.dispatch(JOBS, now), other.dispatch(JOBS, now)))
     await other.close()
-    assert sum(counts) == 10
+    assert total == JOBS.at_once
     async with Redis.from_url(redis_url) as redis:
-        assert await redis.llen(f"{NAMESPACE}:{JOBS.name}") == 10
+        assert await redis.llen(f"{NAMESPACE}:{JOBS.name}") == JOBS.at_once
 
 
 async def test_queue_without_workers_does_not_grow_for_ever(
