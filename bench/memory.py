@@ -18,7 +18,7 @@ from bench.size import Size
 from bench.world import Company, found_company
 from domain.foundation import clock
 from jobs.broker import create_broker
-from jobs.rule_work import job_message
+from jobs.rounds import JOBS
 from ops.embedded import EmbeddedValkey
 
 NAME = "memory"
@@ -71,7 +71,7 @@ async def _work(owner: Connection, company: Company, redis_url: str) -> None:
     saved = await backfill.create(company, "Three in ten")
     assert saved.backfill_id is not None
     broker = create_broker(redis_url)
-    broker.enqueue(job_message(company.tenant_id, saved.backfill_id))
+    broker.enqueue(JOBS.message(company.tenant_id, [saved.backfill_id]))
     broker.close()
     for _ in range(JOB_SECONDS * 10):
         if await owner.fetchval("SELECT status FROM background_job WHERE id = $1", saved.backfill_id) == "SUCCEEDED":

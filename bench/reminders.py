@@ -1,6 +1,6 @@
 """Reminders of a whole company that are due at once: given out per second, and their emails handed over per second.
 
-Giving out is the scheduler's sweep. Its floor claims the same entries of the ledger with SKIP LOCKED and inserts the
+Giving out is what workers do by turns. Its floor claims the same entries of the ledger with SKIP LOCKED and inserts the
 very rows that a chunk has written, plainly, by turns with the chunks. Handing over is what a worker does, to an SMTP
 server in a process of its own: rendered, and noted in two transactions before and after each. Its floor sends the same
 bytes over as many connections and does nothing else.
@@ -8,6 +8,7 @@ bytes over as many connections and does nothing else.
 
 import asyncio
 from collections import deque
+from dataclasses import replace
 from datetime import datetime, timedelta
 from time import perf_counter
 
@@ -25,14 +26,12 @@ from domain.foundation.background import run_job
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.mandatory_tasks.audience import AudiencePart
 from domain.mandatory_tasks.bulk_assigning import bulk_assign_mandatory_tasks
-from domain.mandatory_tasks.reminding import give_out_reminders
 from domain.notifications.deliveries import CONCURRENCY
 from domain.notifications.mails import Mail, Sender
 from domain.reactions import CHUNKS
 from jobs.emails import deliver_due_emails
-from jobs.reminders import CHUNK
+from jobs.rounds import REMINDERS, do_all
 from jobs.smtp import SmtpServer, SmtpTransport
-from jobs.sweeps import sweep_all
 
 NAME = "reminders"
 LEAST_CLAIMED = 0.3
@@ -92,18 +91,21 @@ async def _claim(owner: Connection, company: Company) -> Figure:
     floors: list[float] = []
     begin = perf_counter()
 
-    async def step(work: UnitOfWork, task_ids: list[int]) -> int:
+    give_out = REMINDERS.act
+    assert give_out is not None
+
+    async def act(tenant_id: int, task_ids: list[int], now: datetime) -> int:
         nonlocal begin
         await end_turn()
         begin = perf_counter()
-        return await give_out_reminders(work, task_ids=task_ids)
+        return await give_out(tenant_id, task_ids, now)
 
     async def end_turn() -> None:
         chunks.append(perf_counter() - begin)
         if len(chunks) > 1:
             floors.append(await _write_again(owner, copies, now))
 
-    count = await sweep_all("tasks_with_due_reminders", now, "reminders", step, together=CHUNK)
+    count = await do_all(replace(REMINDERS, act=act), now)
     await end_turn()
     # What came before the first chunk is none.
     chunks = chunks[1:]
@@ -130,7 +132,7 @@ async def _write_again(owner: Connection, copies: Copies, now: datetime) -> floa
     last = await copies.last_ids()
     begin = perf_counter()
     async with owner.transaction():
-        await owner.execute(_CLAIM, now, CHUNK)
+        await owner.execute(_CLAIM, now, REMINDERS.together)
         await copies.write_again(
             {table: f"id > {last[table]}" for table in ("notification", "email_delivery", "change_pending")}
         )

@@ -1,56 +1,57 @@
-"""Hands the jobs and emails that wait to their queues, from their rows. Whatever a queue loses is sent again."""
+"""Hands out what is due to the queues, by turns of the tenants. Whatever a queue loses is sent again."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import dramatiq
 
-from domain.foundation.background import dispatch_jobs
-from domain.notifications.dispatching import dispatch_emails
-from jobs import emails
 from jobs.metrics import DISPATCHED, QUEUE_LENGTH
 from jobs.queue_lengths import queue_lengths
-from jobs.rule_work import QUEUE, job_message
+from jobs.rounds import Look, Round
 
-#: Messages in a queue from which on nothing is added: without workers, rows are not sent again and again for ever.
-MOST_WAITING = 1_000
-#: A message has many emails, and those that wait for a slow mail server shall not be sent in vain.
-MOST_WAITING_WITH_EMAILS = 100
+#: Messages of a kind that wait at most. Of one tenant there are a few, so nobody's backlog fills a queue: this is for
+#: very many tenants, and for a queue that nobody takes anything from.
+MAX_WAITING = 1_000
+#: Parts that a look goes through: where few tenants have something due, each has more of them under way at once.
+PARTS = 64
+#: While others wait in the queue, so do messages that nobody has taken; only after this time they count as lost.
+BUSY_RESEND_AFTER = timedelta(seconds=30)
 
 
 class Dispatcher:
-    """Sends jobs and emails of all tenants to the workers; any number of processes may do so at once."""
+    """Hands out the work of all tenants; any number of processes may do so at once."""
 
     def __init__(self, broker: dramatiq.Broker, queue_url: str) -> None:
         self._broker = broker
         self._lengths = queue_lengths(broker, queue_url)
+        self._handed_out: dict[str, dict[tuple[int, int], datetime]] = {}
+        self._tenant_counts: dict[str, int] = {}
 
-    async def dispatch(self, now: datetime) -> int:
-        """Send what waits and return how many jobs that were; raises what the queue's server raises."""
+    async def dispatch(self, one: Round, now: datetime) -> int:
+        """Hand out what is due of a kind and return how many objects that were; raises what the queue's server does."""
         # Asked first also because this does not block the loop when the server hangs; sending does.
-        if await self._length(QUEUE) >= MOST_WAITING:
+        length = await self._length(one.name)
+        room = MAX_WAITING - length
+        if room <= 0:
             return 0
-        count = await dispatch_jobs(now, self._send)
-        DISPATCHED.labels("jobs").inc(count)
-        return count
+        handed_out = self._handed_out.setdefault(one.name, {})
+        tenants: set[int] = set()
 
-    async def dispatch_emails(self, now: datetime) -> int:
-        """Send what is due and return how many emails that were; raises what the queue's server raises."""
-        if await self._length(emails.QUEUE) >= MOST_WAITING_WITH_EMAILS:
-            return 0
-        count = await dispatch_emails(now, self._send_emails)
-        DISPATCHED.labels("emails").inc(count)
+        def send(tenant_id: int, ids: list[int]) -> None:
+            self._broker.enqueue(one.message(tenant_id, ids))
+            tenants.add(tenant_id)
+
+        at_once = max(1, min(one.at_once, PARTS // max(1, self._tenant_counts.get(one.name, PARTS))))
+        patience = max(one.resend_after, BUSY_RESEND_AFTER) if length else one.resend_after
+        look = Look(now, send, now - patience, one.together, at_once * one.together, room, handed_out)
+        count = await one.hand_out(look)
+        self._tenant_counts[one.name] = len(tenants | {tenant_id for tenant_id, _ in handed_out})
+        DISPATCHED.labels(one.name).inc(count)
         return count
 
     async def _length(self, queue: str) -> int:
         length = await self._lengths.of(queue)
         QUEUE_LENGTH.labels(queue).set(length)
         return length
-
-    def _send(self, tenant_id: int, job_id: int) -> None:
-        self._broker.enqueue(job_message(tenant_id, job_id))
-
-    def _send_emails(self, tenant_id: int, email_ids: list[int]) -> None:
-        self._broker.enqueue(emails.emails_message(tenant_id, email_ids))
 
     async def close(self) -> None:
         """Disconnect."""

@@ -16,14 +16,13 @@ from domain.foundation import clock
 from domain.foundation.database import across_tenants
 from domain.foundation.settings import Settings
 from domain.foundation.settings import settings as process_settings
+from domain.foundation.turns import in_turns
 from domain.notifications.deliveries import deliver_emails
 from domain.notifications.mails import Sender, Transport, sender_of
 from jobs.maildir import MaildirTransport
+from jobs.rounds import EMAILS
 from jobs.smtp import SmtpServer, SmtpTransport
-from jobs.sweeps import sweep
 
-QUEUE = "emails"
-ACTOR = "deliver_emails"
 #: Messages that one process works on at the same time, apart from its jobs: a mail server that hangs holds up no job.
 THREADS = 2
 
@@ -45,12 +44,6 @@ def transport_of(settings: Settings, sender: Sender) -> OpenTransport | None:
     return MaildirTransport(settings.mail_directory) if settings.mail_directory is not None else None
 
 
-def emails_message(tenant_id: int, email_ids: list[int]) -> "dramatiq.Message[None]":
-    """Return the message that has a worker send emails."""
-    arguments = {"tenant_id": tenant_id, "email_ids": email_ids}
-    return dramatiq.Message(queue_name=QUEUE, actor_name=ACTOR, args=(), kwargs=arguments, options={})
-
-
 async def deliver_due_emails(now: datetime, transport: Transport, *, sender: Sender | None = None) -> int:
     """Hand over everything that is due, without any queue, and return how many emails were accepted.
 
@@ -58,11 +51,6 @@ async def deliver_due_emails(now: datetime, transport: Transport, *, sender: Sen
     """
     sender = sender or sender_of(process_settings())
     total = 0
-
-    async def deliver(tenant_id: int, ids: list[int]) -> None:
-        nonlocal total
-        total += await deliver_emails(tenant_id, ids, lambda: now, transport, sender)
-
     before: list[tuple[int, int]] = []
     while True:
         # Whatever has been handed out to a worker is taken as well: rows decide who does what.
@@ -74,7 +62,8 @@ async def deliver_due_emails(now: datetime, transport: Transport, *, sender: Sen
         if not due or due == before:
             return total
         before = due
-        await sweep(due, deliver, together=100)
+        for tenant_id, ids in in_turns(due, together=100):
+            total += await deliver_emails(tenant_id, ids, lambda: now, transport, sender)
 
 
 class EmailWork:
@@ -95,7 +84,7 @@ class EmailWork:
     def declare_actor(self, broker: dramatiq.Broker) -> None:
         """Tell the broker's worker what to do with messages."""
 
-        @dramatiq.actor(actor_name=ACTOR, queue_name=QUEUE, broker=broker)
+        @dramatiq.actor(actor_name=EMAILS.actor, queue_name=EMAILS.name, broker=broker)
         async def deliver(*, tenant_id: int, email_ids: list[int], **_: object) -> None:
             # Unknown arguments may come from the scheduler of a newer release.
             task = asyncio.ensure_future(self._deliver(tenant_id, email_ids))

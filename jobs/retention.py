@@ -16,19 +16,30 @@ BATCH = 5_000
 
 
 async def delete_what_is_old(now: datetime, settings: Settings) -> dict[str, int]:
-    """Delete what has had its time and return how many rows went, by what they are."""
-    return {
-        "idempotency_keys": await _delete("idempotency_keys", now - idempotency.KEPT_FOR),
-        "changes": await _delete_after(settings.keep_changes_days, "changes", now),
-        "notifications": await _delete_after(settings.keep_read_notifications_days, "notifications", now),
-        "emails": await _delete_after(settings.keep_emails_days, "emails", now),
-        "audit_entries": await _delete_after(settings.keep_audit_entries_days, "audit_entries", now),
-        "jobs": await _delete_after(settings.keep_finished_jobs_days, "jobs", now),
+    """Delete what has had its time and return how many rows went, by what they are.
+
+    Raises the first failure, after everything has been tried.
+    """
+    kept_for = {
+        "idempotency_keys": idempotency.KEPT_FOR,
+        "changes": timedelta(days=settings.keep_changes_days),
+        "notifications": timedelta(days=settings.keep_read_notifications_days),
+        "emails": timedelta(days=settings.keep_emails_days),
+        "audit_entries": timedelta(days=settings.keep_audit_entries_days),
+        "jobs": timedelta(days=settings.keep_finished_jobs_days),
     }
-
-
-async def _delete_after(days: int, what: str, now: datetime) -> int:
-    return await _delete(what, now - timedelta(days=days)) if days else 0
+    deleted = dict.fromkeys(kept_for, 0)
+    failure: Exception | None = None
+    for what, time in kept_for.items():
+        if time:
+            try:
+                deleted[what] = await _delete(what, now - time)
+            except Exception as error:
+                # What cannot be deleted of one kind must not keep the others.
+                failure = failure or error
+    if failure is not None:
+        raise failure
+    return deleted
 
 
 async def _delete(what: str, before: datetime) -> int:

@@ -1,14 +1,15 @@
-"""The scheduler: hands out jobs and emails, numbers the change feed, does what time brings, deletes what is old.
+"""The scheduler: hands out what is due to the workers, numbers the change feed, deletes what is old.
 
-It acts when it is nudged and looks by itself every second, so without Redis everything is a little later and nothing
-is lost. Any number of schedulers may run: row locks decide who does what, so there is no leader to lose.
+It acts when it is nudged and looks by itself every second or three, so a nudge that is lost makes things a little
+later. Any number of schedulers may run: row locks decide who does what, so there is no leader to lose.
 """
 
 import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 
 from domain.foundation import clock, nudge
 from domain.foundation.change_feed import sequence_all_tenants
@@ -17,24 +18,20 @@ from domain.foundation.orm import Limits
 from domain.foundation.settings import Settings
 from jobs.broker import create_broker
 from jobs.dispatcher import Dispatcher
-from jobs.expiry import end_access_that_is_over
 from jobs.metrics import FAILURES, LAST_SUCCESS, measure
-from jobs.overdue import note_overdue_tasks
-from jobs.recurrence import open_due_cycles
-from jobs.reminders import send_due_reminders
 from jobs.retention import delete_what_is_old
-from jobs.seats import give_free_seats
+from jobs.rounds import POLL, ROUNDS, Round
 
-#: Seconds between two looks when nobody nudges.
-POLL = 1.0
-#: Seconds between two looks for what is due by now.
-SWEEP = 3.0
+#: Seconds between two looks while there is something to hand out, as workers come back for more.
+BUSY = 0.25
+#: Seconds without anything to hand out after which it is over.
+BUSY_FOR = 3.0
 DAY = 86_400.0
 #: Seconds after which a round is given up, so that one that hangs is not the last one. Handing out takes a moment;
-#: what time brings may be a great deal, and goes on where it was.
+#: numbering may be a great deal, and goes on where it was.
 DISPATCH_LIMIT, ROUND_LIMIT, DELETION_LIMIT = 60.0, 600.0, 6 * 3_600.0
 #: Seconds between two looks at what waits.
-MEASURED_EVERY = 5.0
+MEASURED_EVERY = 10.0
 #: News of so many seconds are taken together.
 MERGED = 0.02
 LIMITS = Limits(statement=60_000)
@@ -66,7 +63,7 @@ async def repeat(
     action: Callable[[], Awaitable[object]],
     bell: Bell,
     *,
-    seconds: float = POLL,
+    pause: Callable[[], float] = lambda: POLL,
     limit: float = ROUND_LIMIT,
 ) -> None:
     """Act for ever, when the bell rings and at the latest after some time. No failure ends it, and no round hangs."""
@@ -88,14 +85,29 @@ async def repeat(
                 log.warning("%s works again after %d failures", name, failures)
             failures = 0
             LAST_SUCCESS.labels(name).set_to_current_time()
-        await bell.wait(POLL if failures else seconds)
+        await bell.wait(POLL if failures else pause())
 
 
-async def listen(redis_url: str, jobs: Bell, emails: Bell, feed: Bell) -> None:
+async def hand_out(dispatcher: Dispatcher, one: Round, bell: Bell) -> None:
+    """Hand out what is due of a kind for ever; while there is something, the next look comes soon."""
+    last_busy = -BUSY_FOR
+
+    async def look() -> None:
+        nonlocal last_busy
+        if await dispatcher.dispatch(one, clock.now()):
+            last_busy = time.monotonic()
+
+    def pause() -> float:
+        return BUSY if time.monotonic() < last_busy + BUSY_FOR else one.seconds
+
+    await repeat(f"handing out {one.name}", look, bell, pause=pause, limit=DISPATCH_LIMIT)
+
+
+async def listen(redis_url: str, work: Sequence[Bell], feed: Bell) -> None:
     """Ring when somebody nudges; the polls do without."""
 
     def ring(message: str) -> None:
-        for bell in (jobs, emails) if message == nudge.JOBS else (feed,):
+        for bell in work if message == nudge.JOBS else (feed,):
             bell.ring()
 
     await nudge.listen(redis_url, ring, lambda is_connected: None)
@@ -106,7 +118,9 @@ async def schedule(settings: Settings) -> None:
     redis_url = settings.redis_url.get_secret_value()
     queue_url = settings.queue_url
     dispatcher = Dispatcher(create_broker(queue_url), queue_url)
-    jobs, emails, feed, never = Bell(), Bell(), Bell(), Bell()
+    bells = {one.name: Bell() for one in ROUNDS}
+    nudged = [bells[one.name] for one in ROUNDS if one.is_nudged]
+    feed = Bell()
     try:
         async with (
             connected(
@@ -118,34 +132,17 @@ async def schedule(settings: Settings) -> None:
             ),
             asyncio.TaskGroup() as tasks,
         ):
-            tasks.create_task(listen(redis_url, jobs, emails, feed))
-            tasks.create_task(
-                repeat("dispatching jobs", lambda: dispatcher.dispatch(clock.now()), jobs, limit=DISPATCH_LIMIT)
-            )
-            tasks.create_task(
-                repeat(
-                    "dispatching emails", lambda: dispatcher.dispatch_emails(clock.now()), emails, limit=DISPATCH_LIMIT
-                )
-            )
+            tasks.create_task(listen(redis_url, nudged, feed))
+            for one in ROUNDS:
+                tasks.create_task(hand_out(dispatcher, one, bells[one.name]))
             tasks.create_task(repeat("sequencing the change feed", sequence_all_tenants, feed))
-            tasks.create_task(
-                repeat("ending access", lambda: end_access_that_is_over(clock.now()), Bell(), seconds=SWEEP)
-            )
-            tasks.create_task(
-                repeat("giving out reminders", lambda: send_due_reminders(clock.now()), Bell(), seconds=SWEEP)
-            )
-            tasks.create_task(repeat("opening cycles", lambda: open_due_cycles(clock.now()), Bell(), seconds=SWEEP))
-            tasks.create_task(
-                repeat("noting overdue tasks", lambda: note_overdue_tasks(clock.now()), Bell(), seconds=SWEEP)
-            )
-            tasks.create_task(repeat("giving seats", lambda: give_free_seats(clock.now()), Bell(), seconds=SWEEP))
-            tasks.create_task(repeat("measuring", lambda: measure(clock.now()), Bell(), seconds=MEASURED_EVERY))
+            tasks.create_task(repeat("measuring", lambda: measure(clock.now()), Bell(), pause=lambda: MEASURED_EVERY))
             tasks.create_task(
                 repeat(
                     "deleting",
                     lambda: delete_what_is_old(clock.now(), settings),
-                    never,
-                    seconds=DAY,
+                    Bell(),
+                    pause=lambda: DAY,
                     limit=DELETION_LIMIT,
                 )
             )

@@ -1,7 +1,7 @@
-"""The worker: one process that takes jobs and emails from their queues, several at once, on one loop and one pool.
+"""The worker: one process that takes all kinds of work from their queues, several at once, on one loop and one pool.
 
-A signal stops it between two chunks; a killed one is replaced within seconds, because its leases run out. Emails have
-threads of their own: a mail server that hangs holds up no job.
+A signal stops it between two chunks; a killed one is replaced within seconds, because its leases run out. Jobs, emails
+and what time brings have threads of their own: neither a mail server that hangs nor long jobs hold up reminders.
 """
 
 import contextlib
@@ -14,26 +14,31 @@ from types import FrameType
 from typing import Any
 
 import dramatiq
+import structlog
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import MiddlewareError
 from dramatiq.middleware.asyncio import AsyncIO
 
-from domain.foundation import nudge
+from domain.foundation import clock, nudge
 from domain.foundation.database import connected
 from domain.foundation.orm import Limits
 from domain.foundation.settings import Settings
 from jobs import emails
 from jobs.broker import create_broker
 from jobs.emails import EmailWork
-from jobs.rule_work import declare_actors
+from jobs.rounds import SWEPT, Round, take_turn
+from jobs.rule_work import declare_job_actor
 
 #: Jobs that one process works on at the same time.
 THREADS = 4
+#: Parts of what time brings that one process works on at the same time.
+SWEEP_THREADS = 2
 #: Milliseconds an idle worker sleeps at most before it asks for messages.
 IDLE = 250
 #: Milliseconds that running chunks have to end, and before that emails that are being handed over.
 GRACE = 10_000
 EMAIL_GRACE = 2_000
+SWEEP_GRACE = 3_000
 #: A chunk is far more than a request, and nobody waits for it.
 LIMITS = Limits(statement=60_000)
 
@@ -93,6 +98,20 @@ def _run_on_loop(work: Coroutine[Any, Any, None]) -> None:
     thread.run_coroutine(work)
 
 
+def declare_swept_actors(broker: dramatiq.Broker) -> None:
+    """Tell the broker's worker what to do about what time brings, an actor for each kind."""
+    for one in SWEPT:
+        _declare_actor(broker, one)
+
+
+def _declare_actor(broker: dramatiq.Broker, one: Round) -> None:
+    @dramatiq.actor(actor_name=one.actor, queue_name=one.name, broker=broker)
+    async def act(*, tenant_id: int, ids: list[int], **_: object) -> None:
+        # Unknown arguments may come from the scheduler of a newer release.
+        with structlog.contextvars.bound_contextvars(tenant_id=tenant_id):
+            await take_turn(one, tenant_id, ids, clock.now())
+
+
 def run_worker(settings: Settings, *, threads: int = THREADS) -> None:
     """Work until SIGTERM or SIGINT comes; only the main thread can, because it receives the signals."""
     is_stopping = False
@@ -104,16 +123,19 @@ def run_worker(settings: Settings, *, threads: int = THREADS) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    # One connection for each job, one for whoever notes a failure meanwhile, and some for emails: theirs are short.
-    connections = Connections(settings, pool_size=threads + 1 + emails.THREADS)
+    # One connection for each message, and one for whoever notes a failure meanwhile.
+    connections = Connections(settings, pool_size=threads + 1 + emails.THREADS + SWEEP_THREADS)
     broker = create_broker(settings.queue_url, middleware=[AsyncIO(), connections])
-    declare_actors(broker, should_stop=connections.is_stopping.is_set)
-    # A broker of its own, as a worker's threads take whatever its broker has. It uses the loop of the other one.
-    email_broker = create_broker(settings.queue_url)
+    declare_job_actor(broker, should_stop=connections.is_stopping.is_set)
+    # Brokers of their own, as a worker's threads take whatever its broker has. They use the loop of the first one.
+    email_broker, sweep_broker = create_broker(settings.queue_url), create_broker(settings.queue_url)
     connections.emails.declare_actor(email_broker)
+    declare_swept_actors(sweep_broker)
     worker = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=IDLE)
     email_worker = dramatiq.Worker(email_broker, worker_threads=emails.THREADS, worker_timeout=IDLE)
+    sweep_worker = dramatiq.Worker(sweep_broker, worker_threads=SWEEP_THREADS, worker_timeout=IDLE)
     worker.start()
+    sweep_worker.start()
     if connections.emails.is_possible:
         email_worker.start()
     else:
@@ -124,6 +146,8 @@ def run_worker(settings: Settings, *, threads: int = THREADS) -> None:
     connections.is_stopping.set()
     if connections.emails.is_possible:
         email_worker.stop(timeout=EMAIL_GRACE)
+    sweep_worker.stop(timeout=SWEEP_GRACE)
     worker.stop(timeout=GRACE)
+    sweep_broker.close()
     email_broker.close()
     broker.close()

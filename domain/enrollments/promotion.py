@@ -3,7 +3,7 @@
 Whatever gets lost between the two commits is found by `contents_with_seats_to_give`, which a sweep asks for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from domain.content.events import SeatsFreed
@@ -54,15 +54,25 @@ async def promote_after_commit(tenant_id: int, now: datetime, events: Sequence[S
         await promote_waiting(tenant_id, now, content_id)
 
 
-async def promote_waiting(tenant_id: int, now: datetime, content_id: int) -> None:
-    """Give the free seats of a course to the first active people who wait; safe to do twice and at once."""
+async def promote_waiting(
+    tenant_id: int, now: datetime, content_id: int, *, should_stop: Callable[[], bool] = lambda: False
+) -> int:
+    """Give the free seats of a course to the first active people who wait, and return to how many at most.
+
+    Safe to do twice and at once. Once `should_stop` says yes, the present chunk is the last one here; the next look
+    finds the rest.
+    """
     principal = Principal.operator(tenant_id)
 
     async def promote(work: UnitOfWork) -> int:
         return await _promote_chunk(work, content_id)
 
-    while (await with_retry(lambda: perform(principal, now, "promoteWaiting", promote))).result:
-        continue
+    total = 0
+    while count := (await with_retry(lambda: perform(principal, now, "promoteWaiting", promote))).result:
+        total += count
+        if should_stop():
+            break
+    return total
 
 
 async def _promote_chunk(work: UnitOfWork, content_id: int) -> int:

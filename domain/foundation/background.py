@@ -21,6 +21,7 @@ from domain.foundation.errors import DomainError, RequestFailure
 from domain.foundation.locks import share_rules
 from domain.foundation.models import JobKind, JobStatus
 from domain.foundation.tracing import span
+from domain.foundation.turns import in_turns
 from domain.foundation.unit_of_work import UnitOfWork, perform, with_retry
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ LEASE = timedelta(seconds=5)
 #: A dispatched job that no worker has taken after this time is sent again: its message may be lost.
 RESEND_AFTER = timedelta(seconds=3)
 MAX_ATTEMPTS = 5
+#: Jobs of one tenant that are handed out at once, if nothing else is said.
+MAX_UNDER_WAY = 100
 
 TERMINAL = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED})
 
@@ -212,7 +215,7 @@ async def run_job(
         # Counted from the end of the chunk: it may have taken longer than a lease.
         await save_job(work, job, leased_until=None if is_finished or is_given_back else clock() + LEASE)
         if is_given_back:
-            await _mark_dispatched(work, job_id, None)
+            await _mark_dispatched(work, job_id, None, work.now)
             work.has_new_jobs = True
         work.count(lambda: metrics.JOB_CHUNKS.labels(job.kind).observe(time.perf_counter() - begun))
         if is_finished:
@@ -268,23 +271,37 @@ async def _note_failure(principal: Principal, job_id: int, now: datetime, error:
         # Nobody takes the job up again before the lease ends: that is the pause.
         pause = LEASE * (2**job.attempt_count)
         await save_job(work, job, leased_until=now + pause, reason=reason)
+        # Meanwhile it is not under way: the tenant's other jobs need not wait for it.
+        await _mark_dispatched(work, job_id, None, now)
 
     reason = _told(error)
     await perform(principal, now, "backgroundJob", note)
 
 
-async def dispatch_jobs(now: datetime, send: Callable[[int, int], None]) -> int:
-    """Hand every job that waits, or whose worker is gone, to `send(tenant_id, job_id)`; return how many.
+async def dispatch_jobs(
+    now: datetime,
+    send: Callable[[int, int], None],
+    *,
+    resend_before: datetime | None = None,
+    most: int = MAX_UNDER_WAY,
+    room: int | None = None,
+) -> int:
+    """Hand jobs that wait, or whose worker is gone, to `send(tenant_id, job_id)`, by turns; return how many.
 
-    Safe in several processes at once. What `send` raises is raised here, and that job is sent by the next call.
+    A tenant has at most `most` jobs under way, and no more than `room` are sent. What was sent before `resend_before`
+    and nobody has taken is sent again. Safe in several processes at once. What `send` raises is raised here, and that
+    job is sent by the next call.
     """
-    waiting = await across_tenants("SELECT tenant_id, id FROM jobs_to_dispatch($1, $2)", now, now - RESEND_AFTER)
+    resend_before = now - RESEND_AFTER if resend_before is None else resend_before
+    waiting = await across_tenants("SELECT tenant_id, id FROM jobs_to_dispatch($1, $2, $3)", now, resend_before, most)
     count = 0
-    for tenant_id, job_id in waiting:
+    for tenant_id, [job_id] in in_turns(waiting, together=1):
+        if room is not None and count >= room:
+            break
         principal = Principal.operator(tenant_id)
 
         async def mark(work: UnitOfWork, job_id: int = job_id) -> bool:
-            return await _mark_dispatched(work, job_id, now)
+            return await _mark_dispatched(work, job_id, now, resend_before)
 
         if not (await perform(principal, now, "dispatch", mark)).result:
             continue
@@ -293,7 +310,7 @@ async def dispatch_jobs(now: datetime, send: Callable[[int, int], None]) -> int:
         except BaseException:
 
             async def unmark(work: UnitOfWork, job_id: int = job_id) -> bool:
-                return await _mark_dispatched(work, job_id, None)
+                return await _mark_dispatched(work, job_id, None, resend_before)
 
             await perform(principal, now, "dispatch", unmark)
             raise
@@ -301,7 +318,7 @@ async def dispatch_jobs(now: datetime, send: Callable[[int, int], None]) -> int:
     return count
 
 
-async def _mark_dispatched(work: UnitOfWork, job_id: int, at: datetime | None) -> bool:
+async def _mark_dispatched(work: UnitOfWork, job_id: int, at: datetime | None, resend_before: datetime) -> bool:
     """Note when a job was sent, None for not at all; tell whether it was this call that did."""
     # Whoever has the row locked works on the job or sends it: neither waits for the other.
     marked = await work.sql.execute(
@@ -314,6 +331,6 @@ async def _mark_dispatched(work: UnitOfWork, job_id: int, at: datetime | None) -
         work.tenant_id,
         job_id,
         at,
-        work.now - RESEND_AFTER,
+        resend_before,
     )
     return marked == 1

@@ -13,7 +13,8 @@ from enum import StrEnum
 
 from domain.foundation import metrics
 from domain.foundation.database import ReadScope, Session, Statements, across_tenants, writing
-from domain.foundation.log_blocks import close_blocks
+from domain.foundation.log_blocks import BATCH as BLOCKS
+from domain.foundation.log_blocks import close_some_blocks
 from domain.foundation.unit_of_work import UnitOfWork
 
 log = logging.getLogger(__name__)
@@ -157,11 +158,17 @@ async def sequence(tenant_id: int) -> int:
             return total
 
 
-async def sequence_batch(sql: Session, tenant_id: int) -> int:
-    """Move one batch of pending rows into the feed, in the transaction given."""
+async def sequence_batch(sql: Session, tenant_id: int, *, waits: bool = True) -> int:
+    """Move one batch of pending rows into the feed, in the transaction given.
+
+    Unless it `waits`, the feed is left to whoever has it locked.
+    """
     # A statement of its own: the next one's snapshot has to be newer than the lock, else two sequencers number the
     # same rows.
-    if not await sql.execute("SELECT position FROM feed_head WHERE tenant_id = $1 FOR UPDATE", tenant_id):
+    how = "FOR UPDATE" if waits else "FOR UPDATE SKIP LOCKED"
+    if not await sql.execute(f"SELECT position FROM feed_head WHERE tenant_id = $1 {how}", tenant_id):
+        if not waits and await sql.value("SELECT true FROM feed_head WHERE tenant_id = $1", tenant_id):
+            return 0
         raise LookupError(f"Tenant {tenant_id} has no head of its feed: its changes would get lost.")
     return int(
         await sql.value(
@@ -190,16 +197,34 @@ async def sequence_batch(sql: Session, tenant_id: int) -> int:
 
 
 async def sequence_all_tenants() -> int:
-    """Sequence every tenant that has pending rows; a feed without readers must not pile up."""
+    """Sequence every tenant that has pending rows, by turns; a feed without readers must not pile up."""
     total = 0
-    for record in await across_tenants("SELECT * FROM tenants_with_pending_changes()"):
-        try:
-            total += await sequence(record[0])
-            await close_blocks(record[0])
-        except Exception:
-            # One tenant that cannot be sequenced must not hold up those after it.
-            log.exception("sequencing failed for tenant %s", record[0])
+    waiting = [record[0] for record in await across_tenants("SELECT * FROM tenants_with_pending_changes()")]
+    while waiting:
+        # A tenant with a million changes has its next turn when everybody has had one.
+        again = []
+        for tenant_id in waiting:
+            try:
+                moved, has_more = await _take_turn(tenant_id)
+            except Exception:
+                # One tenant that cannot be sequenced must not hold up those after it.
+                log.exception("sequencing failed for tenant %s", tenant_id)
+                continue
+            total += moved
+            if has_more:
+                again.append(tenant_id)
+        waiting = again
     return total
+
+
+async def _take_turn(tenant_id: int) -> tuple[int, bool]:
+    """Sequence a batch and close the blocks of one; return how many rows that were, and whether there are more."""
+    with metrics.SEQUENCING.time():
+        async with writing(tenant_id) as sql:
+            moved = await sequence_batch(sql, tenant_id, waits=False)
+    metrics.SEQUENCED.inc(moved)
+    closed = await close_some_blocks(tenant_id)
+    return moved, moved >= BATCH or closed >= BLOCKS
 
 
 async def measure_lag(now: datetime) -> tuple[int, float]:

@@ -29,31 +29,37 @@ async def close_blocks(tenant_id: int) -> int:
     """Lay down the blocks that have become full; return how many. Whoever does so at the same time does the same."""
     total = 0
     while True:
-        async with writing(tenant_id) as sql:
-            # A plan for any limit would read the whole log.
-            await sql.plan_each_time()
-            closed = await sql.execute(
-                """
-                INSERT INTO content_action_block (tenant_id, last_position, first_position, lowest_id, highest_id,
-                       hours)
-                SELECT $1, max(p.position), min(p.position), min(a.id), max(a.id),
-                       range_agg(tstzrange(hour, hour + interval '1 hour'))
-                  FROM (SELECT position, content_action_id, (row_number() OVER (ORDER BY position) - 1) / $3 AS number
-                          FROM content_action_position WHERE tenant_id = $1 AND position > $2
-                         ORDER BY position LIMIT $3 * $4) p
-                  JOIN content_action a ON a.tenant_id = $1 AND a.id = p.content_action_id
-                 CROSS JOIN LATERAL date_trunc('hour', a.occurred_at, 'UTC') AS hour
-                 GROUP BY p.number HAVING count(*) = $3
-                ON CONFLICT DO NOTHING
-                """,
-                tenant_id,
-                await end_of_blocks(sql, tenant_id),
-                BLOCK,
-                BATCH,
-            )
+        closed = await close_some_blocks(tenant_id)
         total += closed
         if closed < BATCH:
             return total
+
+
+async def close_some_blocks(tenant_id: int) -> int:
+    """Lay down the first of these, `BATCH` of them at most, in one transaction; return how many."""
+    async with writing(tenant_id) as sql:
+        # A plan for any limit would read the whole log.
+        await sql.plan_each_time()
+        closed = await sql.execute(
+            """
+            INSERT INTO content_action_block (tenant_id, last_position, first_position, lowest_id, highest_id,
+                   hours)
+            SELECT $1, max(p.position), min(p.position), min(a.id), max(a.id),
+                   range_agg(tstzrange(hour, hour + interval '1 hour'))
+              FROM (SELECT position, content_action_id, (row_number() OVER (ORDER BY position) - 1) / $3 AS number
+                      FROM content_action_position WHERE tenant_id = $1 AND position > $2
+                     ORDER BY position LIMIT $3 * $4) p
+              JOIN content_action a ON a.tenant_id = $1 AND a.id = p.content_action_id
+             CROSS JOIN LATERAL date_trunc('hour', a.occurred_at, 'UTC') AS hour
+             GROUP BY p.number HAVING count(*) = $3
+            ON CONFLICT DO NOTHING
+            """,
+            tenant_id,
+            await end_of_blocks(sql, tenant_id),
+            BLOCK,
+            BATCH,
+        )
+    return closed
 
 
 async def end_of_blocks(sql: Statements, tenant_id: int) -> int:

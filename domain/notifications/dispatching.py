@@ -4,38 +4,47 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from domain.foundation.database import across_tenants, writing
+from domain.foundation.turns import in_turns
 
-#: Emails that are handed out together.
-BATCH = 25
+#: Emails that are handed out together: few enough that a slow mail server is soon free for another tenant's.
+BATCH = 10
+#: Emails of one tenant that are handed out at once.
+MAX_UNDER_WAY = 10 * BATCH
 #: Emails that nobody has taken after this time are handed out again: their message may be lost.
 RESEND_AFTER = timedelta(seconds=8)
 
 
-async def dispatch_emails(now: datetime, send: Callable[[int, list[int]], None]) -> int:
-    """Hand every email that is due to `send(tenant_id, ids)`, some together; return how many there were.
+async def dispatch_emails(
+    now: datetime,
+    send: Callable[[int, list[int]], None],
+    *,
+    resend_before: datetime | None = None,
+    most: int = MAX_UNDER_WAY,
+    room: int | None = None,
+) -> int:
+    """Hand emails that are due to `send(tenant_id, ids)`, some together and by turns; return how many there were.
 
-    Safe in several processes at once. What `send` raises is raised here, and those emails are sent by the next call.
+    A tenant has at most `most` emails under way, and `send` is called at most `room` times. What was sent before
+    `resend_before` and nobody has taken is sent again. Safe in several processes at once. What `send` raises is raised
+    here, and those emails are sent by the next call.
     """
-    due = await across_tenants("SELECT tenant_id, id FROM emails_to_dispatch($1, $2)", now, now - RESEND_AFTER)
-    by_tenant: dict[int, list[int]] = {}
-    for tenant_id, email_id in due:
-        by_tenant.setdefault(tenant_id, []).append(email_id)
+    resend_before = now - RESEND_AFTER if resend_before is None else resend_before
+    due = await across_tenants("SELECT tenant_id, id FROM emails_to_dispatch($1, $2, $3)", now, resend_before, most)
     count = 0
-    for tenant_id, ids in by_tenant.items():
-        for start in range(0, len(ids), BATCH):
-            marked = await _mark_dispatched(tenant_id, ids[start : start + BATCH], now)
-            if not marked:
-                continue
-            try:
-                send(tenant_id, marked)
-            except BaseException:
-                await _unmark(tenant_id, marked)
-                raise
-            count += len(marked)
+    for tenant_id, ids in in_turns(due, together=BATCH)[:room]:
+        marked = await _mark_dispatched(tenant_id, ids, now, resend_before)
+        if not marked:
+            continue
+        try:
+            send(tenant_id, marked)
+        except BaseException:
+            await _unmark(tenant_id, marked)
+            raise
+        count += len(marked)
     return count
 
 
-async def _mark_dispatched(tenant_id: int, ids: Sequence[int], now: datetime) -> list[int]:
+async def _mark_dispatched(tenant_id: int, ids: Sequence[int], now: datetime, resend_before: datetime) -> list[int]:
     """Note that emails are handed out, and return those of which it was this call that did."""
     async with writing(tenant_id) as sql:
         # Whoever has a row locked works on it or hands it out: neither waits for the other.
@@ -52,7 +61,7 @@ async def _mark_dispatched(tenant_id: int, ids: Sequence[int], now: datetime) ->
             tenant_id,
             list(ids),
             now,
-            now - RESEND_AFTER,
+            resend_before,
         )
 
 

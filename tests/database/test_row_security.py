@@ -34,6 +34,8 @@ CROSS_TENANT_FUNCTIONS = {
     "find_service_account": ["bigint", "bigint"],
     "find_tenant": ["bigint"],
     "jobs_to_dispatch": ["bigint", "bigint"],
+    # Names of kinds, counts and seconds.
+    "pending_work": ["text", "bigint", "double precision"],
     "refresh_statistics": ["void"],
     "reasons_to_expire": ["bigint", "bigint"],
     "search_learners": ["bigint"],

@@ -6,7 +6,8 @@ So it is killed in the middle of more transactions, and tries run out within sec
 from datetime import timedelta
 
 from domain.notifications import deliveries, delivery_rows, dispatching
-from jobs import reminders, scheduler
+from jobs import scheduler
+from jobs.rounds import EMAILS, REMINDERS, ROUNDS
 
 #: Attempts after which an email is given up.
 ATTEMPTS = 6
@@ -17,15 +18,17 @@ def hurry() -> None:
     vars(delivery_rows).update(PAUSES=(timedelta(seconds=0.4),) * (ATTEMPTS - 1), MAX_ATTEMPTS=ATTEMPTS)
     for module in (delivery_rows, deliveries):
         vars(module)["LEASE"] = timedelta(seconds=2)
-    dispatching.RESEND_AFTER = timedelta(seconds=3)
-    dispatching.BATCH = 10
+    EMAILS.resend_after = timedelta(seconds=3)
+    dispatching.BATCH = EMAILS.together = 5
     look_often(0.3)
-    reminders.CHUNK = 20
+    REMINDERS.together = 20
 
 
 def look_often(seconds: float) -> None:
     """Let a scheduler look for what is due every so many seconds."""
-    scheduler.SWEEP = seconds
-    # Where it also looks when it is nudged.
-    assert scheduler.repeat.__kwdefaults__ == {"seconds": scheduler.POLL, "limit": scheduler.ROUND_LIMIT}
-    scheduler.repeat.__kwdefaults__["seconds"] = seconds
+    for one in ROUNDS:
+        one.seconds = seconds
+    # Where it looks for something else.
+    assert scheduler.repeat.__kwdefaults__ is not None
+    assert "pause" in scheduler.repeat.__kwdefaults__
+    scheduler.repeat.__kwdefaults__["pause"] = lambda: seconds

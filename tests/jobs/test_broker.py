@@ -17,8 +17,8 @@ from dramatiq.errors import ConnectionClosed
 from domain.foundation.access import Principal
 from domain.foundation.settings import BadSettings, Settings
 from jobs.broker import SOCKET_TIMEOUT, UnknownBroker, create_broker
-from jobs.dispatcher import MOST_WAITING, Dispatcher
-from jobs.rule_work import QUEUE
+from jobs.dispatcher import MAX_WAITING, Dispatcher
+from jobs.rounds import JOBS
 from tests.jobs.test_scheduler import ask_for_job, dispatched_at
 from tests.support.catalogue import Connection
 
@@ -108,11 +108,11 @@ async def test_a_job_goes_into_a_queue_that_lasts(
     """Its message survives a restart of RabbitMQ, and the queues are made first."""
     job_id = await ask_for_job(admin, now)
     dispatcher = Dispatcher(create_broker(RABBITMQ), RABBITMQ)
-    assert await dispatcher.dispatch(now) == 1
+    assert await dispatcher.dispatch(JOBS, now) == 1
     [(queue, body, properties)] = channel.published
-    assert (queue, properties.delivery_mode) == (QUEUE, 2)
+    assert (queue, properties.delivery_mode) == (JOBS.name, 2)
     assert f'"job_id":{job_id}' in body.decode()
-    assert set(channel.declared) == {QUEUE, f"{QUEUE}.DQ", f"{QUEUE}.XQ"}
+    assert set(channel.declared) == {JOBS.name, f"{JOBS.name}.DQ", f"{JOBS.name}.XQ"}
     assert await dispatched_at(superuser, job_id) == now
     await dispatcher.close()
 
@@ -122,9 +122,9 @@ async def test_a_full_queue_gets_nothing_more(
 ) -> None:
     """As in Redis: rows wait for ever, messages need not pile up."""
     await ask_for_job(admin, now)
-    channel.waiting = MOST_WAITING
+    channel.waiting = MAX_WAITING
     dispatcher = Dispatcher(create_broker(RABBITMQ), RABBITMQ)
-    assert await dispatcher.dispatch(now) == 0
+    assert await dispatcher.dispatch(JOBS, now) == 0
     assert channel.published == []
     await dispatcher.close()
 
@@ -136,6 +136,6 @@ async def test_without_rabbitmq_no_job_counts_as_handed_out(
     job_id = await ask_for_job(admin, now)
     dispatcher = Dispatcher(create_broker(RABBITMQ), RABBITMQ)
     with pytest.raises(ConnectionClosed):
-        await dispatcher.dispatch(now)
+        await dispatcher.dispatch(JOBS, now)
     assert await dispatched_at(superuser, job_id) is None
     await dispatcher.close()

@@ -11,12 +11,12 @@ from redis.asyncio import Redis
 
 from domain.foundation import clock
 from domain.foundation.access import Principal
-from domain.notifications.dispatching import BATCH, RESEND_AFTER
+from domain.notifications.dispatching import BATCH
 from domain.tenants.models import Tenant
 from jobs import dispatcher as dispatching
-from jobs import emails
 from jobs.broker import NAMESPACE, create_broker
-from jobs.dispatcher import Dispatcher
+from jobs.dispatcher import BUSY_RESEND_AFTER, Dispatcher
+from jobs.rounds import EMAILS
 from tests.jobs.conftest import SCHEDULER, WORKER, Processes, StartBackfill
 from tests.jobs.messages import deliveries, message_ids, tell, wait_for
 from tests.support import factories
@@ -59,7 +59,7 @@ async def dispatcher(redis_url: str, database: None) -> AsyncIterator[Dispatcher
 async def queued(redis_url: str) -> list[str]:
     """Return the messages in the queue of emails."""
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
-        return [str(message) for message in await redis.hvals(f"{NAMESPACE}:{emails.QUEUE}.msgs")]
+        return [str(message) for message in await redis.hvals(f"{NAMESPACE}:{EMAILS.name}.msgs")]
 
 
 async def test_messages_hold_ids_only(
@@ -68,14 +68,14 @@ async def test_messages_hold_ids_only(
     """Of one tenant each, some emails together; what nobody takes is handed out again."""
     await tell(lea, now, *(f"Title {number}" for number in range(BATCH + 1)))
     ids = [row[0] for row in await deliveries(superuser, "id")]
-    assert await dispatcher.dispatch_emails(now - timedelta(seconds=1)) == 0
-    assert await dispatcher.dispatch_emails(now) == BATCH + 1
-    assert await dispatcher.dispatch_emails(now) == 0
+    assert await dispatcher.dispatch(EMAILS, now - timedelta(seconds=1)) == 0
+    assert await dispatcher.dispatch(EMAILS, now) == BATCH + 1
+    assert await dispatcher.dispatch(EMAILS, now) == 0
     messages = await queued(redis_url)
     assert len(messages) == 2
     assert any(f'"kwargs":{{"tenant_id":{lea.tenant_id},"email_ids":[{ids[-1]}]}}' in one for one in messages)
     assert "Title" not in "".join(messages)
-    assert await dispatcher.dispatch_emails(now + RESEND_AFTER + timedelta(seconds=1)) == BATCH + 1
+    assert await dispatcher.dispatch(EMAILS, now + BUSY_RESEND_AFTER + timedelta(seconds=1)) == BATCH + 1
 
 
 async def test_two_dispatchers_hand_out_each_email_once(
@@ -84,9 +84,11 @@ async def test_two_dispatchers_hand_out_each_email_once(
     """Whoever marks a row hands it out."""
     await tell(lea, now, *(f"Title {number}" for number in range(60)))
     other = Dispatcher(create_broker(redis_url), redis_url)
-    counts = await asyncio.gather(dispatcher.dispatch_emails(now), other.dispatch_emails(now))
+    total = 0
+    for _ in range(3):
+        total += sum(await asyncio.gather(dispatcher.dispatch(EMAILS, now), other.dispatch(EMAILS, now)))
     await other.close()
-    assert sum(counts) == 60
+    assert total == 60
 
 
 async def test_queue_that_is_away_leaves_emails_for_later(
@@ -96,7 +98,7 @@ async def test_queue_that_is_away_leaves_emails_for_later(
     await tell(lea, now, "First aid")
     dispatcher = Dispatcher(create_broker("redis://127.0.0.1:1/0"), redis_url)
     with pytest.raises(Exception, match=r"127\.0\.0\.1:1"):
-        await dispatcher.dispatch_emails(now)
+        await dispatcher.dispatch(EMAILS, now)
     await dispatcher.close()
     assert await deliveries(superuser, "dispatched_at") == [(None,)]
 
@@ -105,9 +107,9 @@ async def test_queue_without_workers_does_not_grow_for_ever(
     dispatcher: Dispatcher, lea: Principal, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Emails are handed out again while nobody takes them, up to a bound."""
-    monkeypatch.setattr(dispatching, "MOST_WAITING_WITH_EMAILS", 2)
+    monkeypatch.setattr(dispatching, "MAX_WAITING", 2)
     await tell(lea, now, "First aid")
-    counts = [await dispatcher.dispatch_emails(now + timedelta(seconds=9 * number)) for number in range(4)]
+    counts = [await dispatcher.dispatch(EMAILS, now + timedelta(seconds=31 * number)) for number in range(4)]
     assert counts == [1, 1, 0, 0]
 
 

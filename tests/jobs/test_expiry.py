@@ -13,15 +13,15 @@ from domain.foundation.access import Principal, Source
 from domain.foundation.database import across_tenants, writing
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.tenants.models import Tenant
-from jobs import expiry
-from jobs.expiry import end_access_that_is_over
+from jobs import rounds
 from tests.api.enrollments.operations import enroll, facts_of, log_of, tell, unenroll
 from tests.api.enrollments.test_rules_react import give
 from tests.api.enrollments.voluntary import buy, change_course, join, leave, names_of, steps_of
-from tests.jobs.conftest import SCHEDULER, Processes
+from tests.jobs.conftest import SCHEDULER, WORKER, Processes
 from tests.support import factories
 from tests.support.api import Api, ApiClient
 from tests.support.catalogue import Connection
+from tests.support.rounds import end_access_that_is_over
 from tests.support.tasks import PATIENCE, held
 
 
@@ -187,7 +187,7 @@ async def test_two_at_once_end_each_access_once(
     now: datetime, tenant: Tenant, another_tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More than one list and one transaction hold, in two tenants, by two processes."""
-    monkeypatch.setattr(expiry, "CHUNK", 50)
+    monkeypatch.setattr(rounds.EXPIRY, "together", 50)
     for company, count in ((tenant, 1_100), (another_tenant, 150)):
         await enroll_many(company, now, count)
     totals = await asyncio.gather(*(end_access_that_is_over(now) for _ in range(2)))
@@ -252,7 +252,7 @@ async def test_one_tenants_trouble_is_not_anothers(
             raise RuntimeError("broken")
         return await end_expired_access(work, reason_ids=reason_ids)
 
-    monkeypatch.setattr(expiry, "end_expired_access", fail_for_the_first)
+    monkeypatch.setattr(rounds, "end_expired_access", fail_for_the_first)
     with pytest.raises(RuntimeError, match="broken"):
         await end_access_that_is_over(now)
     left = await across_tenants("SELECT DISTINCT tenant_id FROM reasons_to_expire($1)", now)
@@ -260,7 +260,7 @@ async def test_one_tenants_trouble_is_not_anothers(
 
 
 async def test_processes_do_it_by_themselves(processes: Processes, tenant: Tenant, superuser: Connection) -> None:
-    """Two schedulers: access ends and free seats are given within seconds, each once."""
+    """Two schedulers and two workers: access ends and free seats are given within seconds, each once."""
     await enroll_many(tenant, clock.now() + timedelta(seconds=1), 5)
     course = await factories.create_course(tenant.id, seat_limit=1, has_waitlist=True)
     person = await factories.create_person(tenant.id)
@@ -273,8 +273,8 @@ async def test_processes_do_it_by_themselves(processes: Processes, tenant: Tenan
         waiting_source=Source.PURCHASE,
         waiting_number=1,
     )
-    processes.start(SCHEDULER)
-    processes.start(SCHEDULER)
+    for program in (WORKER, WORKER, SCHEDULER, SCHEDULER):
+        processes.start(program)
     begun = time.monotonic()
     expected = [("ENROLLED", "PURCHASE", 1), ("EXPIRED", "SYSTEM", 5)]
     while True:

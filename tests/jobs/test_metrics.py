@@ -14,16 +14,26 @@ from domain.people.operations.learners import update_learner
 from domain.people.queries import LearnerKey
 from domain.tenants.models import Tenant
 from jobs.metrics import measure
-from jobs.reminders import send_due_reminders
 from tests.jobs.reminded import assign_many
 from tests.support import factories
 from tests.support.catalogue import Connection
 from tests.support.exposition import Samples, parse_metrics, sample
+from tests.support.rounds import send_due_reminders
 
 
 def now_counted() -> Samples:
     """Return all figures of this process."""
     return parse_metrics(generate_latest(REGISTRY).decode())
+
+
+async def pending_work(kind: str, at: datetime) -> tuple[float, float]:
+    """Return how much of a kind is due at an instant, and for how many seconds the oldest of it has been."""
+    await measure(at)
+    told = now_counted()
+    return (
+        sample(told, "mandate_pending_work", kind=kind),
+        sample(told, "mandate_oldest_pending_work_seconds", kind=kind),
+    )
 
 
 async def test_only_what_is_committed_is_counted(admin: Principal, now: datetime) -> None:
@@ -62,15 +72,12 @@ async def test_reminders_are_seen_before_and_after(tenant: Tenant, superuser: Co
     planned: datetime = await superuser.fetchval("SELECT min(scheduled_at) FROM task_reminder")
 
     async def waiting(at: datetime) -> tuple[float, float]:
-        await measure(at)
-        told = now_counted()
-        due, late = (sample(told, "mandate_tasks_with_waiting_reminders", state=state) for state in ("due", "late"))
-        return due, late
+        return await pending_work("reminders", at)
 
     assert await waiting(planned.replace(year=2025)) == (0, 0)
     assert await waiting(planned) == (5, 0)
     at = planned.replace(minute=planned.minute + 2)
-    assert await waiting(at) == (5, 5)
+    assert await waiting(at) == (5, 120)
     before = now_counted()
     assert await send_due_reminders(at) == 5
     after = now_counted()

@@ -20,7 +20,7 @@ from domain.tenants.models import Tenant
 from jobs import dispatcher as dispatching
 from jobs.broker import NAMESPACE, UnknownBroker, create_broker
 from jobs.dispatcher import Dispatcher
-from jobs.rule_work import QUEUE
+from jobs.rounds import JOBS
 from jobs.scheduler import Bell, repeat
 from tests.jobs.conftest import SCHEDULER, Processes
 from tests.support.catalogue import Connection
@@ -57,10 +57,10 @@ async def test_job_becomes_one_message_with_its_id(
 ) -> None:
     """The message names tenant and job; the row knows the rest."""
     job_id = await ask_for_job(admin, now)
-    assert await dispatcher.dispatch(now) == 1
-    assert await dispatcher.dispatch(now) == 0
+    assert await dispatcher.dispatch(JOBS, now) == 1
+    assert await dispatcher.dispatch(JOBS, now) == 0
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
-        [message] = await redis.hvals(f"{NAMESPACE}:{QUEUE}.msgs")
+        [message] = await redis.hvals(f"{NAMESPACE}:{JOBS.name}.msgs")
     assert f'"kwargs":{{"tenant_id":{admin.tenant_id},"job_id":{job_id}}}' in message
 
 
@@ -71,7 +71,7 @@ async def test_without_redis_no_job_counts_as_handed_out(
     job_id = await ask_for_job(admin, now)
     dispatcher = Dispatcher(create_broker(NOWHERE), NOWHERE)
     with pytest.raises(RedisGone):
-        await dispatcher.dispatch(now)
+        await dispatcher.dispatch(JOBS, now)
     await dispatcher.close()
     assert await dispatched_at(superuser, job_id) is None
 
@@ -83,7 +83,7 @@ async def test_redis_that_goes_away_while_sending_leaves_the_job_for_later(
     job_id = await ask_for_job(admin, now)
     dispatcher = Dispatcher(create_broker(NOWHERE), redis_url)
     with pytest.raises(RedisGone):
-        await dispatcher.dispatch(now)
+        await dispatcher.dispatch(JOBS, now)
     await dispatcher.close()
     assert await dispatched_at(superuser, job_id) is None
 
@@ -92,23 +92,25 @@ async def test_two_dispatchers_send_each_job_once(
     dispatcher: Dispatcher, admin: Principal, now: datetime, redis_url: str
 ) -> None:
     """Whoever marks a row sends it."""
-    for _ in range(10):
+    for _ in range(JOBS.at_once):
         await ask_for_job(admin, now)
     other = Dispatcher(create_broker(redis_url), redis_url)
-    counts = await asyncio.gather(dispatcher.dispatch(now), other.dispatch(now))
+    total = 0
+    for _ in range(3):
+        total += sum(await asyncio.gather(dispatcher.dispatch(JOBS, now), other.dispatch(JOBS, now)))
     await other.close()
-    assert sum(counts) == 10
+    assert total == JOBS.at_once
     async with Redis.from_url(redis_url) as redis:
-        assert await redis.llen(f"{NAMESPACE}:{QUEUE}") == 10
+        assert await redis.llen(f"{NAMESPACE}:{JOBS.name}") == JOBS.at_once
 
 
 async def test_queue_without_workers_does_not_grow_for_ever(
     dispatcher: Dispatcher, admin: Principal, now: datetime, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Jobs are sent again while nobody takes them, up to a bound."""
-    monkeypatch.setattr(dispatching, "MOST_WAITING", 2)
+    monkeypatch.setattr(dispatching, "MAX_WAITING", 2)
     await ask_for_job(admin, now)
-    counts = [await dispatcher.dispatch(now + timedelta(seconds=4 * number)) for number in range(4)]
+    counts = [await dispatcher.dispatch(JOBS, now + timedelta(seconds=31 * number)) for number in range(4)]
     assert counts == [1, 1, 0, 0]
 
 
@@ -231,7 +233,7 @@ async def test_process_lives_without_redis_and_stops_at_once(
     code, seconds = scheduler.stop()
     assert code == 0
     assert seconds < 2
-    assert scheduler.output.count("dispatching jobs failed and goes on trying") == 1
+    assert scheduler.output.count("handing out jobs failed and goes on trying") == 1
 
 
 async def test_process_survives_a_row_that_is_locked(

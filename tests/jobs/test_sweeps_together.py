@@ -15,12 +15,10 @@ from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.mandatory_tasks.terms import ReminderInput
 from domain.people.queries import LearnerKey
 from domain.tenants.models import Tenant
-from jobs import overdue, recurrence, reminders
-from jobs.overdue import note_overdue_tasks
-from jobs.recurrence import open_due_cycles
-from jobs.reminders import send_due_reminders
+from jobs.rounds import OPENINGS, OVERDUE, REMINDERS
 from tests.jobs.reminded import BOTH, assign_many
 from tests.support.catalogue import Connection
+from tests.support.rounds import note_overdue_tasks, open_due_cycles, send_due_reminders
 
 DUE = date(2026, 3, 12)
 SWEEPERS = 3
@@ -39,8 +37,8 @@ def count(request: pytest.FixtureRequest) -> int:
 @pytest.fixture(autouse=True)
 def chunks(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let sweepers meet in many small chunks."""
-    for module in (overdue, recurrence, reminders):
-        monkeypatch.setattr(module, "CHUNK", max(5, count // 40))
+    for one in (OVERDUE, OPENINGS, REMINDERS):
+        monkeypatch.setattr(one, "together", max(5, count // 40))
 
 
 @pytest.fixture

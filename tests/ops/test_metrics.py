@@ -119,7 +119,9 @@ async def test_scheduler_and_worker_tell_what_waits_and_what_was_done(
         )
     assert sample(told, "mandate_feed_sequencing_seconds_count") >= 1
     assert ("mandate_queue_length", (("queue", "jobs"),)) in told
-    assert ("mandate_tasks_with_waiting_reminders", (("state", "late"),)) in told
+    for kind in ("jobs", "emails", "reminders", "openings", "overdue", "expiry", "seats"):
+        assert sample(told, "mandate_pending_work", kind=kind) >= 0
+        assert sample(told, "mandate_oldest_pending_work_seconds", kind=kind) >= 0
     assert sample(told, "mandate_scheduler_failures_total", task="measuring") == 0
 
 

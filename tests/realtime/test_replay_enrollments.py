@@ -8,13 +8,11 @@ from domain.enrollments.importing import EnrollmentImportRow, import_enrollments
 from domain.foundation.access import Principal
 from domain.foundation.unit_of_work import perform
 from domain.tenants.models import Tenant
-from jobs.expiry import end_access_that_is_over
-from jobs.overdue import note_overdue_tasks
-from jobs.seats import give_free_seats
 from tests.realtime.replayed import Plot, Story, begin, replay
 from tests.support.api import Api
 from tests.support.company import content_id, learner_id
 from tests.support.live import LiveServer
+from tests.support.rounds import end_access_that_is_over, give_free_seats, note_overdue_tasks
 
 ENROLLMENTS_PLOT = Plot()
 step = ENROLLMENTS_PLOT.step

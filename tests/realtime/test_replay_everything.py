@@ -1,13 +1,10 @@
 """Nothing that could move a stream is left out of the replays: mutations, kinds of jobs, sweeps, streams."""
 
-import re
-from pathlib import Path
-
 from graphql import build_schema
 
-import jobs.scheduler
 from domain.foundation.models import JobKind
 from gql.schema import schema
+from jobs.rounds import ROUNDS
 from tests.realtime.test_replay_enrollments import ENROLLMENTS_PLOT
 from tests.realtime.test_replay_people import PEOPLE_PLOT
 from tests.realtime.test_replay_rules import RULES_PLOT
@@ -25,18 +22,15 @@ UNMOVED = {
     "setNotificationPreference": "Decides about emails only.",
     "renewCalendarUrl": "The link is in no stream.",
 }
-#: What the scheduler repeats, by the sweep that a step calls so; None moves no stream.
+#: What time brings, by the sweep that a step calls so; None moves no stream.
 SWEEPS = {
-    "dispatching jobs": None,
-    "dispatching emails": None,
-    "sequencing the change feed": None,
-    "ending access": "expiry sweep",
-    "giving out reminders": "reminders sweep",
-    "opening cycles": "recurrence sweep",
-    "noting overdue tasks": "overdue sweep",
-    "giving seats": "seats sweep",
-    "measuring": None,
-    "deleting": None,
+    "jobs": None,
+    "emails": None,
+    "expiry": "expiry sweep",
+    "reminders": "reminders sweep",
+    "openings": "recurrence sweep",
+    "overdue": "overdue sweep",
+    "seats": "seats sweep",
 }
 
 _schema = build_schema(schema().as_str())
@@ -59,9 +53,8 @@ def test_every_kind_of_job_is_replayed() -> None:
 
 
 def test_every_sweep_is_replayed() -> None:
-    """As the scheduler repeats them."""
-    repeated = re.findall(r'repeat\(\s*"([^"]+)"', Path(jobs.scheduler.__file__).read_text())
-    assert set(repeated) == set(SWEEPS)
+    """As the table of rounds has them."""
+    assert {one.name for one in ROUNDS} == set(SWEEPS)
     assert {sweep for sweep in SWEEPS.values() if sweep} <= _covered
 
 

@@ -3,13 +3,11 @@
 import pytest
 
 from domain.tenants.models import Tenant
-from jobs.overdue import note_overdue_tasks
-from jobs.recurrence import open_due_cycles
-from jobs.reminders import send_due_reminders
 from tests.realtime.replayed import Plot, Story, begin, replay
 from tests.support.api import Api
 from tests.support.company import place_id
 from tests.support.live import LiveServer
+from tests.support.rounds import note_overdue_tasks, open_due_cycles, send_due_reminders
 
 TASKS_PLOT = Plot()
 step = TASKS_PLOT.step

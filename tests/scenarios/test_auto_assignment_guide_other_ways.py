@@ -4,8 +4,8 @@ table of `test_auto_assignment_guide`."""
 import pytest
 
 from domain.foundation.access import Principal
-from jobs.expiry import end_access_that_is_over
 from tests.support.company import Company, key_of, learner_id, mutation, ref_is
+from tests.support.rounds import end_access_that_is_over
 
 ENROLLMENT = "enrollment { isActive isWaitlisted expiresAt }"
 ENROLL_SELF = mutation("enrollSelf", ENROLLMENT)

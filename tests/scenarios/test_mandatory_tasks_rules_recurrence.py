@@ -7,10 +7,10 @@ import pytest
 
 from domain.content.models import Content
 from domain.foundation.access import Principal
-from jobs.recurrence import open_due_cycles
 from tests.support.assigning import ASSIGN, Assigning, reminder
 from tests.support.company import Company, key_of, mutation
 from tests.support.passing_time import midnight
+from tests.support.rounds import open_due_cycles
 
 DUE = "2026-03-16"
 #: Round 1 of a task of two weeks that began on the first day.

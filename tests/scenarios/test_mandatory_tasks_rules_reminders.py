@@ -10,10 +10,10 @@ from domain.content.models import Content
 from domain.foundation.access import Principal, Role
 from domain.notifications.mails import HandOverFailed, Mail, Transport
 from jobs.emails import deliver_due_emails
-from jobs.reminders import send_due_reminders
 from tests.support.assigning import Assigning, reminder
 from tests.support.company import Company
 from tests.support.passing_time import midnight
+from tests.support.rounds import send_due_reminders
 
 DUE = "2026-03-16"
 

@@ -11,10 +11,8 @@ from zoneinfo import ZoneInfo
 from domain.notifications.mails import Transport
 from jobs.emails import deliver_due_emails
 from jobs.maildir import MaildirTransport
-from jobs.overdue import note_overdue_tasks
-from jobs.recurrence import open_due_cycles
-from jobs.reminders import send_due_reminders
 from tests.support.api import Api
+from tests.support.rounds import note_overdue_tasks, open_due_cycles, send_due_reminders
 
 #: Where people are unless a story says otherwise.
 ZONE = "Europe/Berlin"

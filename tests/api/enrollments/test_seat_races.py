@@ -17,10 +17,10 @@ from domain.foundation.database import writing
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.reactions import FOLLOW_UPS
 from domain.tenants.models import Tenant
-from jobs.seats import give_free_seats
 from tests.api.enrollments.voluntary import ENROLL_SELF, access_of, change_course, join, leave, steps_of, to_course
 from tests.support import factories
 from tests.support.api import Api, ApiClient
+from tests.support.rounds import give_free_seats
 from tests.support.tasks import PATIENCE, held
 
 

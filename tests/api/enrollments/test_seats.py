@@ -9,7 +9,6 @@ from domain.enrollments.models import EnrollmentStatus
 from domain.foundation.access import Principal, Source
 from domain.foundation.database import writing
 from domain.tenants.models import Tenant
-from jobs.seats import give_free_seats
 from tests.api.enrollments.operations import (
     BULK,
     REPORT,
@@ -37,6 +36,7 @@ from tests.api.enrollments.voluntary import (
 )
 from tests.support import factories
 from tests.support.api import Api, ApiClient
+from tests.support.rounds import give_free_seats
 
 DEACTIVATE = "mutation ($input: DeactivateLearnerInput!) { deactivateLearner(input: $input) { errors { code path } } }"
 REACTIVATE = "mutation ($input: ReactivateLearnerInput!) { reactivateLearner(input: $input) { errors { code path } } }"

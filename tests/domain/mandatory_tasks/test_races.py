@@ -22,13 +22,11 @@ from domain.people.operations.activation import deactivate_learner
 from domain.people.queries import LearnerKey
 from domain.tenants.operations import TenantChanges, update_tenant
 from gql import ids
-from jobs.overdue import note_overdue_tasks
-from jobs.recurrence import open_due_cycles
-from jobs.reminders import send_due_reminders
 from tests.support.assigning import Assigning, reminder
 from tests.support.catalogue import Connection
 from tests.support.company import Company, Json
 from tests.support.passing_time import midnight
+from tests.support.rounds import note_overdue_tasks, open_due_cycles, send_due_reminders
 from tests.support.tasks import PATIENCE, held
 
 DUE = "2026-03-16"
