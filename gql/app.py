@@ -4,6 +4,7 @@ Run it with `uvicorn --factory gql.app:create_app`.
 """
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
@@ -35,6 +36,8 @@ from gql.response_headers import ResponseHeaders
 from gql.schema import schema
 from gql.task_report import MANDATORY_TASKS
 
+log = logging.getLogger(__name__)
+
 __all__ = ["BadSettings", "create_app"]
 
 
@@ -54,6 +57,8 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
             pool_size=settings.database_pool_size,
             keeps_statements=settings.are_statements_kept,
         ):
+            for missing in settings.missing_in_production:
+                log.warning("%s", missing)
             nudge.start(settings.redis_url.get_secret_value())
             feeds.start()
             try:

@@ -6,17 +6,19 @@ who is no active person any more answers 404, each in the same way.
 
 import asyncio
 import hashlib
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vText
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from domain.foundation.settings import Settings
 from domain.mandatory_tasks.calendar import CalendarEntry, find_calendar_entries
+from domain.notifications.rendering import task_page
 from gql.ids import MANDATORY_TASK, encode
 from gql.mandatory_tasks.calendar import read_secret
 from gql.plain_answers import failure, refusal, too_many_requests
@@ -35,7 +37,7 @@ class CalendarFeed:
 
     def __init__(self, settings: Settings, clock: Callable[[], datetime], *, limiter: CostLimiter) -> None:
         self._limiter = limiter
-        self._public_url = settings.public_url.rstrip("/")
+        self._task_url = settings.task_url
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,7 +62,7 @@ class CalendarFeed:
             return refusal(404, "NOT_FOUND", "There is no such calendar.")
         return Response(
             # Beside the loop, which has other requests to serve.
-            await asyncio.to_thread(calendar_of, entries, self._public_url),
+            await asyncio.to_thread(calendar_of, entries, self._task_url),
             media_type="text/calendar; charset=utf-8",
             headers={
                 "Content-Disposition": 'inline; filename="mandatory-tasks.ics"',
@@ -73,7 +75,7 @@ class CalendarFeed:
         )
 
 
-def calendar_of(entries: Sequence[CalendarEntry], public_url: str) -> bytes:
+def calendar_of(entries: Sequence[CalendarEntry], task_url: str | None) -> bytes:
     """Return tasks as a calendar; it is the same as long as they are."""
     calendar = Calendar()
     calendar.add("prodid", "-//Mandate//Mandatory tasks//EN")
@@ -81,29 +83,39 @@ def calendar_of(entries: Sequence[CalendarEntry], public_url: str) -> bytes:
     calendar.add("x-wr-calname", "Mandatory tasks")
     calendar.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
     for entry in entries:
-        calendar.add_component(_event(entry, public_url))
+        calendar.add_component(_event(entry, task_url))
     return bytes(calendar.to_ical())
 
 
-def _event(entry: CalendarEntry, public_url: str) -> Event:
+def _event(entry: CalendarEntry, task_url: str | None) -> Event:
     task_id = encode(MANDATORY_TASK, entry.task_id)
     event = Event()
     # Each cycle is an event of its own: that the task comes again does not move the one that is over.
     event.add("uid", f"{task_id}.{entry.cycle_number}@mandate")
-    event.add("dtstamp", entry.updated_at)
-    event.add("last-modified", entry.updated_at)
-    event.add("sequence", entry.version)
+    event.add("dtstamp", entry.changed_at)
+    event.add("last-modified", entry.changed_at)
+    event.add("sequence", entry.revision)
     event.add("dtstart", entry.due_on)
     event.add("dtend", entry.due_on + timedelta(days=1))
-    event.add("summary", f"{OVERDUE if entry.is_overdue else ''}{_printable(entry.title)}")
+    event["summary"] = _Text(f"{OVERDUE if entry.is_overdue else ''}{_printable(entry.title)}")
     if entry.note:
-        event.add("description", _printable(entry.note))
+        event["description"] = _Text(_printable(entry.note))
     if entry.is_overdue:
         event.add("categories", ["OVERDUE"])
-    event.add("url", f"{public_url}/tasks/{task_id}")
+    if (page := task_page(task_url, entry.task_id)) is not None:
+        event.add("url", page)
     # A deadline takes nobody's time.
     event.add("transp", "TRANSPARENT")
     return event
+
+
+class _Text(vText):
+    """Text as it stands: the library takes a backslash before an N for the end of a line."""
+
+    def to_ical(self) -> bytes:
+        """Return the text with everything escaped that means something in a calendar."""
+        escaped = re.sub(r"[\\;,]", r"\\\g<0>", str(self))
+        return re.sub(r"\r\n|\r|\n", r"\\n", escaped).encode()
 
 
 def _printable(text: str) -> str:

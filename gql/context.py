@@ -62,6 +62,7 @@ class Context:
         *,
         is_introspection_enabled: bool = True,
         public_url: str = "",
+        task_url: str | None = None,
         clock: Callable[[], datetime] = business_time.now,
         feeds: FeedReaders | None = None,
         limiter: CostLimiter | None = None,
@@ -76,8 +77,10 @@ class Context:
         self.clock = clock
         self._feeds = feeds
         self.is_introspection_enabled = is_introspection_enabled
-        #: Where people reach the platform: what links in emails begin with.
+        #: Where the service is reached: what addresses of calendars begin with.
         self.public_url = public_url
+        #: Address of a task's page, as emails tell it.
+        self.task_url = task_url
         #: Where operations are paid; None for what nobody has asked for.
         self.limiter = limiter
         #: Points that the operation has paid; None until it was asked for any.
@@ -163,6 +166,7 @@ class Context:
             reads,
             is_introspection_enabled=self.is_introspection_enabled,
             public_url=self.public_url,
+            task_url=self.task_url,
             clock=self.clock,
             feeds=self._feeds,
             is_compiling=self.is_compiling,

@@ -326,6 +326,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             caller.reads,
             is_introspection_enabled=self._settings.is_introspection_enabled,
             public_url=self._settings.public_url,
+            task_url=self._settings.task_url,
             clock=self._clock,
             feeds=self._feeds,
             limiter=self._limiter,

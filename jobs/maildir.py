@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import logging
 import mailbox
 from pathlib import Path
 from typing import Any
 
 from domain.notifications.mails import HandOverFailed, Mail
+
+log = logging.getLogger(__name__)
 
 
 class _TidyMaildir(mailbox.Maildir):
@@ -27,10 +30,11 @@ class _TidyMaildir(mailbox.Maildir):
 
 
 class MaildirTransport:
-    """Puts mails into a maildir, which is made when it is needed; any number of processes may share one."""
+    """Puts mails into a maildir and makes what is missing of it; any number of processes may share one."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._is_failing = False
         # The library's own counter is all that is shared between threads.
         self._turn = asyncio.Lock()
 
@@ -40,11 +44,21 @@ class MaildirTransport:
             async with self._turn:
                 await asyncio.to_thread(self._add, mail)
         except OSError as error:
+            # Told once, not with every mail.
+            if not self._is_failing:
+                log.warning("the directory of mails cannot be written: %s", error)
+                self._is_failing = True
             raise HandOverFailed(f"The directory of mails cannot be written ({error.strerror}).") from error
+        if self._is_failing:
+            log.warning("the directory of mails can be written again")
+            self._is_failing = False
 
     def _add(self, mail: Mail) -> None:
         self._directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         maildir = _TidyMaildir(self._directory, create=True)
+        # The library makes them only together with the directory itself, and that may have been there before.
+        for folder in ("tmp", "new", "cur"):
+            (self._directory / folder).mkdir(mode=0o700, exist_ok=True)
         # On disk, lines end as everywhere on the system.
         maildir.add(mail.content.replace(b"\r\n", b"\n"))
 

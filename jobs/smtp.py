@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 
+from domain.foundation.addresses import ascii_host
 from domain.foundation.settings import BadSettings
 from domain.notifications.mails import HandOverFailed, Mail
 from domain.notifications.rendering import one_line
@@ -63,12 +64,15 @@ class SmtpServer:
         if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/"):
             raise BadSettings("SMTP_URL has to be smtp://user:password@host:port or smtps://user:password@host:port.")
         user = unquote(parts.username) if parts.username else None
+        host = ascii_host(parts.hostname) if not parts.hostname.isascii() else parts.hostname
+        if host is None:
+            raise BadSettings("The host of SMTP_URL is no name of a host.")
         asked = parse_qs(parts.query, keep_blank_values=True)
         start_tls = asked.pop("starttls", ["required" if user else "auto"])[-1]
         if asked or start_tls not in get_args(StartTls):
             raise BadSettings("SMTP_URL takes ?starttls=required, auto or never, and nothing else.")
         return cls(
-            host=parts.hostname,
+            host=host,
             port=port or _PORTS[parts.scheme],
             user=user,
             password=unquote(parts.password) if parts.password else None,

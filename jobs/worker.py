@@ -140,6 +140,8 @@ def run_worker(settings: Settings, *, threads: int = THREADS) -> None:
         email_worker.start()
     else:
         log.warning("neither SMTP_URL nor MAIL_DIRECTORY is set: emails wait")
+    for missing in settings.missing_in_production:
+        log.warning("%s", missing)
     log.info("worker is ready")
     while not is_stopping:
         time.sleep(0.1)

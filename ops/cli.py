@@ -166,6 +166,7 @@ def migrate(
 ) -> None:
     """Bring the database to the schema of this release; safe to run twice at once."""
     from domain.foundation.migrating import migrate as apply_migrations
+    from ops.shared_addresses import find_shared_addresses
 
     settings = command_settings(data)
     owner_url = settings.owner_database_url.get_secret_value()
@@ -179,7 +180,13 @@ def migrate(
     async def run() -> list[str]:
         await require_database(owner_url)
         say_where_to(owner_url)
-        return await apply_migrations(owner_url, database_role(settings), cell=cell)
+        applied = await apply_migrations(owner_url, database_role(settings), cell=cell)
+        if shared := await find_shared_addresses(owner_url):
+            print(
+                "The email addresses of these people count as those of others, so they are not found by them and cannot"
+                f" sign in by them until they are given others: {', '.join(shared)}"
+            )
+        return applied
 
     print("\n".join(f"applied {name}" for name in asyncio.run(run())) or "up to date")
 

@@ -208,6 +208,7 @@ def settings(app_url: str) -> Settings:
         database_url=SecretStr(app_url),
         secret_key=SecretStr(SECRET),
         redis_url=SecretStr(""),
+        task_url="https://academy.acme.example/tasks/{id}",
         # Tests do in seconds what people do in days.
         cost_per_minute=1_000_000,
     )

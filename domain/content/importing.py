@@ -154,8 +154,10 @@ async def _update(work: UnitOfWork, writes: Sequence[_Write]) -> None:
     await work.sql.execute(
         """
         UPDATE content c
-           SET title = course.title, title_key = course.title_key, lesson_count = course.lesson_count,
-               minimum_score = course.minimum_score, version = c.version + 1, edited_version = c.version + 1
+           SET title = course.title, title_key = course.title_key,
+               retitled_at = CASE WHEN c.title <> course.title THEN $7 ELSE c.retitled_at END,
+               lesson_count = course.lesson_count, minimum_score = course.minimum_score,
+               version = c.version + 1, edited_version = c.version + 1
           FROM unnest($2::bigint[], $3::text[], $4::text[], $5::int[], $6::int[])
                AS course (id, title, title_key, lesson_count, minimum_score)
          WHERE c.tenant_id = $1 AND c.id = course.id
@@ -166,6 +168,7 @@ async def _update(work: UnitOfWork, writes: Sequence[_Write]) -> None:
         [name_key(columns["title"]) for _, columns in known],
         [columns["lesson_count"] for _, columns in known],
         [columns["minimum_score"] for _, columns in known],
+        work.now,
     )
     await _record(
         work, [(before["id"], before["version"] + 1, write) for (before, _), write in zip(known, writes, strict=True)]

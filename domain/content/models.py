@@ -22,6 +22,8 @@ class Content(Model):
     external_id = fields.TextField(null=True)
     title = fields.TextField()
     title_key = fields.TextField()
+    #: When it got another title last; null where it never did.
+    retitled_at = fields.DatetimeField(null=True)
     minimum_score = fields.IntField(null=True)
     lesson_count = fields.IntField(default=1)
     is_self_enrollable = fields.BooleanField(default=False)

@@ -103,7 +103,7 @@ async def _update(
     if not (other or has_other_items or has_other_trainers):
         return False
     if "title" in other:
-        other["title_key"] = name_key(other["title"])
+        other |= {"title_key": name_key(other["title"]), "retitled_at": work.now}
     assignments = "".join(f", {column} = ${number}" for number, column in enumerate(other, start=3))
     try:
         await work.sql.execute(

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from domain.foundation.addresses import with_ascii_host
 from domain.foundation.signing_secret import find_weakness
 
 ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+", re.ASCII)
@@ -28,6 +29,10 @@ USUAL_HEADERS = (
     *("cache-control", "last-event-id"),
 )
 _HEADER_NAME = re.compile(r"[a-z0-9-]+", re.ASCII)
+#: What stands in `TASK_URL` in place of a task's ID.
+TASK_PLACEHOLDER = "{id}"
+#: Characters of `TASK_URL`: with an ID instead of the placeholder it still fits into the variable of emails.
+MAX_TASK_URL = 450
 #: Hosts that are this machine: nobody is between.
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -49,6 +54,8 @@ class TokenIssuer(BaseModel):
     )
     tenant_claim: str | None = Field(default=None, min_length=1, description="Instead of TOKEN_TENANT_CLAIM.")
     email_claim: str | None = Field(default=None, min_length=1, description="Instead of TOKEN_EMAIL_CLAIM.")
+
+    _with_ascii_host = field_validator("jwks_url")(with_ascii_host)
 
 
 class Settings(BaseSettings):
@@ -81,7 +88,10 @@ class Settings(BaseSettings):
     )
     token_tenant_claim: str = Field(default="tenant", min_length=1, description="Claim with the slug of the tenant.")
     token_email_claim: str = Field(default="email", min_length=1, description="Claim with the person's email address.")
-    public_url: str = Field(default="http://127.0.0.1:8000", description="Where people reach the platform.")
+    public_url: str = Field(default="http://127.0.0.1:8000", description="Where this service is reached.")
+    task_url: str | None = Field(
+        default=None, description="Page of a task, with {id} in place of its ID: where links in emails lead."
+    )
     smtp_url: SecretStr = Field(default=SecretStr(""), description="smtp://user:password@host:port or smtps://…")
     smtp_timeout: float = Field(default=10.0, gt=0, le=60, description="Seconds that the mail server has to answer.")
     mail_from: str | None = Field(
@@ -173,6 +183,38 @@ class Settings(BaseSettings):
     def is_allowed_origin(self, origin: str) -> bool:
         """Tell whether pages of an origin may call."""
         return bool(self.allowed_origins) and re.fullmatch(self.origin_pattern, origin, re.ASCII) is not None
+
+    @field_validator(
+        *("database_url", "owner_database_url", "redis_url", "broker_url", "jwks_url", "public_url", "task_url"),
+        "smtp_url",
+        mode="before",
+    )
+    @classmethod
+    def _with_ascii_host(cls, value: object) -> object:
+        # Libraries would encode names by the older rules, and some of them are then those of others.
+        return with_ascii_host(value) if isinstance(value, str) else value
+
+    @field_validator("task_url")
+    @classmethod
+    def _page_of_a_task(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        is_address = value.isprintable() and " " not in value and re.match("https?://[^/{}]", value, re.ASCII)
+        if not is_address or not value.isascii() or value.count(TASK_PLACEHOLDER) != 1 or len(value) > MAX_TASK_URL:
+            raise ValueError("an address such as https://academy.example.com/tasks/{id} is expected")
+        return value
+
+    @property
+    def missing_in_production(self) -> list[str]:
+        """What a production should not run without, each a sentence that says what comes of it."""
+        if self.environment != "production":
+            return []
+        missing = {
+            "PUBLIC_URL is not set: addresses of calendars lead to 127.0.0.1.": "public_url" in self.model_fields_set,
+            "TASK_URL is not set: emails carry no link to the task.": self.task_url is not None,
+            "MAIL_FROM is not set: emails come from no-reply at the host of PUBLIC_URL.": self.mail_from is not None,
+        }
+        return [sentence for sentence, is_set in missing.items() if not is_set]
 
     @property
     def queue_url(self) -> str:

@@ -44,12 +44,3 @@ def name_text(value: str, *, path: Sequence[str | int]) -> str:
 def external_id_text(value: str | None, *, path: Sequence[str | int]) -> str | None:
     """Return a partner's ID as it stands, or None."""
     return None if value is None else storable_text(value, path=path, longest=EXTERNAL_ID_LENGTH)
-
-
-def email_text(value: str, *, path: Sequence[str | int]) -> str:
-    """Return an email address without surrounding blanks; judged by shape only, the mail server knows the rest."""
-    stripped = storable_text(value.strip(), path=path, longest=EMAIL_LENGTH)
-    local, at, domain = stripped.rpartition("@")
-    if not at or not local or not domain or any(c.isspace() or unicodedata.category(c) == "Cc" for c in stripped):
-        raise Invalid("Is no email address.", path=path)
-    return stripped

@@ -26,8 +26,10 @@ class CalendarEntry:
     note: str | None
     due_on: date
     is_overdue: bool
-    updated_at: datetime
-    version: int
+    #: Since when the entry is as it is now, whether somebody changed it or time did.
+    changed_at: datetime
+    #: Grows with whatever an entry shows.
+    revision: int
 
 
 async def find_calendar_entries(learner_id: int, key: uuid.UUID, now: datetime) -> list[CalendarEntry] | None:
@@ -40,7 +42,9 @@ async def find_calendar_entries(learner_id: int, key: uuid.UUID, now: datetime) 
             CalendarEntry,
             """
             SELECT t.id AS task_id, t.cycle_number, c.title, t.note, t.due_on, t.due_at <= $3 AS is_overdue,
-                   t.updated_at, t.version
+                   greatest(t.updated_at, c.retitled_at, CASE WHEN t.due_at <= $3 THEN t.due_at END) AS changed_at,
+                   -- Being overdue counts half a version: a task that is no longer overdue has another version.
+                   2 * (t.version + c.version) + (t.due_at <= $3)::int AS revision
               FROM mandatory_task t JOIN content c ON c.id = t.target_id
              WHERE t.tenant_id = $1 AND t.learner_id = $2 AND t.withdrawn_at IS NULL AND NOT t.is_suspended
                AND t.stage <> 'COMPLETED'

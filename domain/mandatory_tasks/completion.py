@@ -44,9 +44,8 @@ async def complete_tasks(work: UnitOfWork, completions: Sequence[Completion]) ->
     )
     await set_binding(work, task_ids, is_binding=False)
     await call_off_reminders(work, task_ids, ReminderReason.TASK_COMPLETED)
-    await suppress_emails(
-        work, task_ids, kinds=[NotificationKind.TASK_REMINDER], reason="The task was completed before."
-    )
+    # Whatever still waits asks them to complete it.
+    await suppress_emails(work, task_ids, kinds=list(NotificationKind), reason="The task was completed before.")
     await plan_next_cycles(work, completions)
 
 

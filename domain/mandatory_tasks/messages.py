@@ -9,6 +9,7 @@ from domain.foundation.access import Principal
 from domain.foundation.database import Statements
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.mandatory_tasks.rights import visibility
+from domain.mandatory_tasks.status import TaskStage
 from domain.mandatory_tasks.task_rows import status_of
 from domain.notifications.messages import Message, send_messages
 from domain.notifications.models import NotificationKind
@@ -21,6 +22,8 @@ _TITLES = {
     NotificationKind.TASK_REOPENED: "Mandatory task is due again: {title}",
     NotificationKind.TASK_REMINDER: "Reminder of a mandatory task: {title}",
 }
+#: Of what the learner had completed before it was assigned: nothing is asked of them.
+_FULFILLED = "Mandatory task, completed already: {title}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,13 @@ async def load_task_facts(
 
 def words(kind: NotificationKind, facts: TaskFacts) -> str:
     """Return the short text of a notification."""
-    return _TITLES[kind].format(title=facts.title)
+    is_fulfilled = kind is NotificationKind.TASK_ASSIGNED and facts.stage == TaskStage.COMPLETED
+    return (_FULFILLED if is_fulfilled else _TITLES[kind]).format(title=facts.title)
+
+
+def thread_of(facts: TaskFacts) -> str:
+    """Return what emails about a task have in common: a task that comes after a withdrawn one is about the same."""
+    return f"task/{facts.learner_id}/{facts.target_id}"
 
 
 async def tell_learners(work: UnitOfWork, kind: NotificationKind, task_ids: Sequence[int]) -> None:
@@ -103,6 +112,7 @@ async def tell_learners(work: UnitOfWork, kind: NotificationKind, task_ids: Sequ
             facts=facts[task_id].as_json(work.now),
             task_id=task_id,
             content_id=facts[task_id].target_id,
+            thread=thread_of(facts[task_id]),
         )
         for task_id, version in versions
     ]

@@ -11,7 +11,7 @@ from datetime import date, datetime
 
 from domain.foundation.metrics import REMINDER_DELAY, REMINDERS
 from domain.foundation.unit_of_work import UnitOfWork
-from domain.mandatory_tasks.messages import TaskFacts, load_facts, words
+from domain.mandatory_tasks.messages import TaskFacts, load_facts, thread_of, words
 from domain.mandatory_tasks.reminder_schedule import (
     DueReminder,
     ReminderReason,
@@ -164,4 +164,5 @@ def _messages(outcome: _Outcome, facts: dict[int, TaskFacts], now: datetime) -> 
             template_id=reminder.template_id,
             reminder_id=reminder.id,
             recipient_part=part.value,
+            thread=thread_of(about),
         )

@@ -13,33 +13,43 @@ class EmailText:
     body: str
 
 
+#: Without an address for links, people look for their task where they learn.
 _FOOT = """
-{{ task.url }}
+{% if task.url %}{{ task.url }}
 
-{{ tenant.name }}
+{{ tenant.name }}{% else %}You find it in the academy of {{ tenant.name }}.{% endif %}
 """
 
 _NOTE = """{% if task.note %}
 {{ task.note }}
 {% endif %}"""
 
+_IS_COMPLETED = "{% if task.status == 'COMPLETED' %}"
+
 _ASSIGNED = EmailText(
-    "{{ task.title }}: to be completed by {{ task.dueOn }}",
+    "{{ task.title }}: " + _IS_COMPLETED + "completed already{% else %}to be completed by {{ task.dueOn }}{% endif %}",
     """Hello {{ learner.name }},
 
 {{ assigner.name | default: tenant.name }} has assigned "{{ task.title }}" to you.
-Please complete it by {{ task.dueOn }}.
 """
+    + _IS_COMPLETED
+    + """You have completed it already, so there is nothing to do.
+{% else %}Please complete it by {{ task.dueOn }}.
+{% endif %}"""
     + _NOTE
     + _FOOT,
 )
 
 _CHANGED = EmailText(
-    "{{ task.title }}: changed, to be completed by {{ task.dueOn }}",
+    "{{ task.title }}: changed, " + _IS_COMPLETED + "completed already"
+    "{% else %}to be completed by {{ task.dueOn }}{% endif %}",
     """Hello {{ learner.name }},
 
-your task "{{ task.title }}" has been changed. It is to be completed by {{ task.dueOn }}.
-"""
+your task "{{ task.title }}" has been changed. """
+    + _IS_COMPLETED
+    + """You have completed it already, so there is nothing to do now.
+{% else %}It is to be completed by {{ task.dueOn }}.
+{% endif %}"""
     + _NOTE
     + _FOOT,
 )

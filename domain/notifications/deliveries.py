@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -52,16 +51,24 @@ async def deliver_emails(
     Once `should_stop` says yes, no further email is begun here, and others can have the rest at once.
     """
     leased = {email.id: email for email in await lease_emails(tenant_id, ids, clock())}
-    waiting = deque(leased.values())
+    waiting = list(leased.values())
+    threads_at_work: set[tuple[int, str]] = set()
     accepted = 0
 
     async def work() -> None:
         nonlocal accepted
         while waiting and not should_stop():
-            email = waiting.popleft()
+            # Whoever is at work on a thread takes the next of it, so who finds nothing else can end.
+            email = next((one for one in waiting if _thread_of(one) not in threads_at_work), None)
+            if email is None:
+                return
+            waiting.remove(email)
+            thread = _thread_of(email)
+            threads_at_work.add(thread)
             try:
                 is_accepted = await _deliver(tenant_id, email, clock, transport, sender)
             finally:
+                threads_at_work.discard(thread)
                 del leased[email.id]
             accepted += is_accepted
 
@@ -71,11 +78,16 @@ async def deliver_emails(
         # Each of them to its end, whatever happens to the others.
         outcomes = await asyncio.gather(*(work() for _ in range(CONCURRENCY)), return_exceptions=True)
     if waiting:
-        await give_back(tenant_id, list(waiting))
+        await give_back(tenant_id, waiting)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
     return accepted
+
+
+def _thread_of(email: LeasedEmail) -> tuple[int, str]:
+    """Return what emails have in common that have to be handed over one after the other."""
+    return (email.recipient_id, email.thread) if email.thread is not None else (email.id, "")
 
 
 @asynccontextmanager
@@ -124,7 +136,7 @@ async def _deliver(
         await note_failure(tenant_id, email.id, attempt, reason, clock(), is_permanent=False)
         EMAIL_ATTEMPTS.labels("FAILED").inc()
         return False
-    await note_accepted(tenant_id, email.id)
+    await note_accepted(tenant_id, email.id, attempt)
     EMAIL_ATTEMPTS.labels("ACCEPTED").inc()
     return True
 
@@ -138,7 +150,7 @@ def _mail(tenant_id: int, email: LeasedEmail, sender: Sender, now: datetime) -> 
         tenant_name=email.tenant_name,
         learner_name=email.learner_name or "",
         learner_email=email.learner_email,
-        public_url=sender.public_url,
+        task_url=sender.task_url,
     )
     rendered = render_email(text, task_values(email.facts, circumstances), default=default)
     return compose(

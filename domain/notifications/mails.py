@@ -5,18 +5,15 @@ import hashlib
 import ipaddress
 from dataclasses import dataclass
 from datetime import datetime
-from email.errors import MessageError
 from email.header import Header
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr, quote
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from domain.foundation.errors import Invalid
+from domain.foundation.addresses import wire_address
 from domain.foundation.settings import BadSettings, Settings
-from domain.foundation.text import email_text
 from domain.notifications.rendering import RenderedEmail, one_line
 
 #: Characters of somebody's name in a header.
@@ -69,26 +66,23 @@ class Sender:
     address: str
     #: Domain of the Message-IDs.
     domain: str
-    #: Where people reach the platform, without a slash at the end.
-    public_url: str
+    #: Address of a task's page with `{id}` in place of its ID; None where there is no such page.
+    task_url: str | None
 
 
 def sender_of(settings: Settings) -> Sender:
     """Return the sender that MAIL_FROM names; without it, one at the host of PUBLIC_URL. Raises BadSettings."""
-    public_url = settings.public_url.rstrip("/")
-    host = urlsplit(public_url).hostname
+    host = urlsplit(settings.public_url).hostname
     if not host:
         raise BadSettings("PUBLIC_URL is no address such as https://academy.example.com.")
     if settings.mail_from is None:
         domain = "localhost" if _is_number(host) else host
-        return Sender("Mandate", f"no-reply@{domain}", domain, public_url)
+        return Sender("Mandate", f"no-reply@{domain}", domain, settings.task_url)
     name, address = parseaddr(settings.mail_from)
-    try:
-        email_text(address, path=())
-        checked = _checked(address)
-    except (Invalid, UnusableAddress) as error:
-        raise BadSettings('MAIL_FROM is no sender such as "Academy <no-reply@academy.example.com>".') from error
-    return Sender(one_line(name, NAME_LENGTH), checked, checked.rpartition("@")[2], public_url)
+    checked = wire_address(address)
+    if checked is None:
+        raise BadSettings('MAIL_FROM is no sender such as "Academy <no-reply@academy.example.com>".')
+    return Sender(one_line(name, NAME_LENGTH), checked, checked.rpartition("@")[2], settings.task_url)
 
 
 def message_id(tenant_id: int, key: str, domain: str) -> str:
@@ -101,7 +95,9 @@ def compose(
     rendered: RenderedEmail, *, sender: Sender, name: str, address: str, message_id: str, now: datetime
 ) -> Mail:
     """Return the mail to one person; raises UnusableAddress."""
-    recipient = _checked(address)
+    recipient = wire_address(address)
+    if recipient is None:
+        raise UnusableAddress
     message = EmailMessage(_POLICY)
     message["From"] = _Line("From", f"{_phrase(sender.name, 'From')} <{sender.address}>".strip())
     message["To"] = _Line("To", f"{_phrase(one_line(name, NAME_LENGTH), 'To')} <{recipient}>".strip())
@@ -143,19 +139,6 @@ def _phrase(name: str, header: str) -> str:
     if name.isascii() and "=?" not in name:
         return f'"{quote(name)}"' if name else ""
     return _words(name, header)
-
-
-def _checked(address: str) -> str:
-    """Return an address as mail servers know it: ASCII, the names of domains too. Raises UnusableAddress."""
-    local, _, domain = address.rpartition("@")
-    try:
-        wanted = address if domain.isascii() else f"{local}@{domain.encode('idna').decode()}"
-        # Whatever a reader could understand in another way is refused: comments, groups, more than one address.
-        if not wanted.isascii() or Address(addr_spec=wanted).addr_spec != wanted:
-            raise UnusableAddress
-    except (MessageError, ValueError, IndexError) as error:
-        raise UnusableAddress from error
-    return wanted
 
 
 def _is_number(host: str) -> bool:

@@ -101,6 +101,8 @@ class EmailDelivery(Model):
     #: Entry of the ledger of reminders that the email belongs to, and in which part the recipient gets it.
     reminder_id = fields.BigIntField(null=True)
     recipient_part = fields.CharField(max_length=32, null=True)
+    #: Names what the email is about, for `Message.thread`; null where the order does not matter.
+    thread = fields.CharField(max_length=100, null=True)
     template_id = fields.BigIntField(null=True)
     #: What the text says about the task, as it was when the message was given out.
     facts = fields.JSONField()  # type: ignore[var-annotated]
@@ -112,6 +114,8 @@ class EmailDelivery(Model):
     next_attempt_at = fields.DatetimeField()
     dispatched_at = fields.DatetimeField(null=True)
     leased_until = fields.DatetimeField(null=True)
+    #: Whether an attempt has begun whose end nobody has noted; it may have one only while the lease lasts.
+    is_under_way = fields.BooleanField(default=False, db_default=False)
     failure_reason = fields.TextField(null=True)
     created_at = fields.DatetimeField()
 

@@ -35,7 +35,7 @@ async def preview_email(
     principal: Principal,
     *,
     now: datetime,
-    public_url: str,
+    task_url: str | None,
     template_id: int | None = None,
     subject: str | None = None,
     body: str | None = None,
@@ -71,7 +71,7 @@ async def preview_email(
         tenant_name=tenant.name,
         learner_name=learner[0],
         learner_email=learner[1],
-        public_url=public_url.rstrip("/"),
+        task_url=task_url,
     )
     shown = _example(now, tenant.time_zone) if facts is None else facts
     return render_email(tried, task_values(shown, circumstances), default=default)

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
 from domain.foundation.opaque_ids import MANDATORY_TASK, opaque_id
+from domain.foundation.settings import TASK_PLACEHOLDER
 from domain.notifications.default_emails import EmailText
 from domain.notifications.template_language import read_template
 from domain.notifications.template_variables import VARIABLES, Values
@@ -38,8 +39,8 @@ class Circumstances:
     tenant_name: str
     learner_name: str
     learner_email: str | None
-    #: Where the platform is, without a slash at the end.
-    public_url: str
+    #: Address of a task's page with `{id}` in place of its ID; None where there is no such page.
+    task_url: str | None
 
 
 def one_line(text: str, longest: int = SUBJECT_LENGTH) -> str:
@@ -70,11 +71,16 @@ def task_values(facts: Mapping[str, Any], circumstances: Circumstances) -> Value
             "daysLeft": (due_on - today).days,
             "status": _line("task.status", facts["status"]),
             "note": _note(facts.get("note")),
-            "url": f"{circumstances.public_url}/tasks/{opaque_id(MANDATORY_TASK, facts['task_id'])}",
+            "url": task_page(circumstances.task_url, facts["task_id"]),
         },
         "assigner": {"name": _line("assigner.name", facts.get("assigner_name"))},
         "tenant": {"name": _line("tenant.name", circumstances.tenant_name)},
     }
+
+
+def task_page(task_url: str | None, task_id: int) -> str | None:
+    """Return the address of a task's page, None where tasks have none."""
+    return None if task_url is None else task_url.replace(TASK_PLACEHOLDER, opaque_id(MANDATORY_TASK, task_id))
 
 
 def render_email(text: EmailText, values: Values, *, default: EmailText) -> RenderedEmail:
@@ -93,7 +99,7 @@ def _render(text: EmailText, values: Values, default: EmailText) -> RenderedEmai
         subject = one_line(read_template(default.subject, is_one_line=True).render(values))
     body = _clean_body(read_template(text.body).render(values))
     url = values["task"]["url"]
-    return RenderedEmail(subject, body, _as_html(body, str(url)))
+    return RenderedEmail(subject, body, _as_html(body, None if url is None else str(url)))
 
 
 def _clean_body(text: str) -> str:
@@ -108,10 +114,11 @@ def _clean_body(text: str) -> str:
     return re.sub(r"\n{4,}", "\n\n\n", kept).strip("\n") + "\n"
 
 
-def _as_html(text: str, url: str) -> str:
+def _as_html(text: str, url: str | None) -> str:
     """Return the same text as HTML: all of it escaped, empty lines between paragraphs, the task's address a link."""
-    escaped, address = html.escape(text.strip("\n")), html.escape(url)
-    if url.startswith(("https://", "http://")):
+    escaped = html.escape(text.strip("\n"))
+    if url is not None:
+        address = html.escape(url)
         escaped = escaped.replace(address, f'<a href="{address}">{address}</a>')
     paragraphs = "".join(
         f"<p>{paragraph.replace(chr(10), '<br>' + chr(10))}</p>\n" for paragraph in re.split(r"\n{2,}", escaped)

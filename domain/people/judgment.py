@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from domain.foundation.access import Principal, Role
+from domain.foundation.addresses import email_key, email_text
 from domain.foundation.errors import AlreadyExists, DomainError, Invalid, NotFound, NotPermitted, TooManyItems
 from domain.foundation.keys import Reference
-from domain.foundation.text import REF_VALUE_LENGTH, email_text, external_id_text, name_text, storable_text
+from domain.foundation.text import REF_VALUE_LENGTH, external_id_text, name_text, storable_text
 from domain.people.errors import LearnerIsErased
 from domain.people.learner_changes import LONGEST_LIST, LearnerChanges, Unset
 from domain.people.learner_state import LearnerState
 from domain.people.models import PlaceKind
-from domain.people.queries.keys import email_key
 
 REF_FIELDS = 10
 
@@ -127,7 +127,8 @@ def _external_id(
 def _email(
     judgment: _Judgment, before: LearnerState, changes: LearnerChanges, surroundings: Surroundings
 ) -> str | None:
-    if isinstance(changes.email, Unset):
+    # What stays is not looked at: somebody may have it from before addresses were checked, or compared as now.
+    if isinstance(changes.email, Unset) or changes.email.strip() == before.email:
         return before.email
     path = judgment.path("email")
     try:

@@ -10,12 +10,12 @@ from typing import Any
 
 import asyncpg
 
+from domain.foundation.addresses import email_key
 from domain.foundation.text import name_key
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.learner_recording import LearnerWrite, record_writes
 from domain.people.learner_state import LearnerState
 from domain.people.models import PlaceKind
-from domain.people.queries.keys import email_key
 
 
 @contextmanager
@@ -108,10 +108,13 @@ def _key(email: str | None) -> str | None:
 async def _update(work: UnitOfWork, learners: Sequence[LearnerState]) -> None:
     if not learners:
         return
+    # A key stays as long as its address: of two that used to be compared otherwise, one has kept its own.
     await work.sql.execute(
         """
         UPDATE learner l
-           SET external_id = n.external_id, email = n.email, email_key = n.email_key, name = n.name,
+           SET external_id = n.external_id, email = n.email, name = n.name,
+               email_key = CASE WHEN l.email = n.email AND l.email_key IS NOT NULL THEN l.email_key
+                                ELSE n.email_key END,
                name_key = n.name_key, role = n.role, is_active = n.is_active, time_zone = n.time_zone,
                version = n.version, edited_version = n.edited_version
           FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from domain.foundation.addresses import email_key
 from domain.foundation.keys import ExternalId, Reference
 from domain.foundation.locks import share_rules
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.judgment import Surroundings
 from domain.people.learner_changes import LearnerChanges, Unset
 from domain.people.models import PlaceKind
-from domain.people.queries.keys import email_key, storable
+from domain.people.queries.keys import storable
 
 
 async def lock_surroundings(work: UnitOfWork, changes: Sequence[LearnerChanges]) -> Surroundings:

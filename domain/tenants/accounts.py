@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.foundation.access import Principal, Role, Scope
+from domain.foundation.addresses import email_key
 from domain.foundation.database import ReadScope, across_tenants, writing
 
 #: The latest use of a key is written at most this often.
@@ -49,8 +50,8 @@ async def find_learner_by_id(reads: ReadScope, slug: str, learner_id: int, expir
 
 
 async def find_learner_by_email(reads: ReadScope, slug: str, email: str, expires_at: datetime) -> Principal | None:
-    """Return the active person of the tenant, which has to have this slug, by email address, ignoring case."""
-    return await _find_learner(reads, slug, "l.email_key = $3", email.strip().lower(), expires_at)
+    """Return the active person of the tenant, which has to have this slug, by email address."""
+    return await _find_learner(reads, slug, "l.email_key = $3", email_key(email), expires_at)
 
 
 async def _find_learner(

@@ -82,7 +82,7 @@ class NotificationsQuery:
                 context.reads,
                 context.principal,
                 now=context.now,
-                public_url=context.public_url,
+                task_url=context.task_url,
                 template_id=None if template_id is None else own_key_or_missing(EMAIL_TEMPLATE, template_id),
                 subject=input.subject,
                 body=input.body,

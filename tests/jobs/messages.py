@@ -14,7 +14,7 @@ from domain.notifications.messages import Message, send_messages
 from domain.notifications.models import NotificationKind
 from tests.support.catalogue import Connection
 
-SENDER = Sender("Acme Academy", "no-reply@acme.example", "acme.example", "https://acme.example")
+SENDER = Sender("Acme Academy", "no-reply@acme.example", "acme.example", "https://acme.example/tasks/{id}")
 
 _numbers = itertools.count(1)
 

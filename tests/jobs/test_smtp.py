@@ -295,8 +295,28 @@ async def test_maildir_keeps_mails_as_they_are(tmp_path: Path) -> None:
     await transport.close()
 
 
-async def test_maildir_that_cannot_be_written_is_a_failure_like_others(tmp_path: Path) -> None:
-    """Something else is in its place, say."""
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(HandOverFailed, match="directory of mails cannot be written"):
-        await MaildirTransport(tmp_path / "file" / "mails").send(mail())
+async def test_maildir_that_is_there_already_gets_what_it_lacks(tmp_path: Path) -> None:
+    """An empty directory that somebody has made for it, and one that has lost a folder."""
+    transport = MaildirTransport(tmp_path)
+    await transport.send(mail(1))
+    (tmp_path / "tmp").rmdir()
+    await transport.send(mail(2))
+    assert len(list((tmp_path / "new").iterdir())) == 2
+
+
+async def test_maildir_that_cannot_be_written_is_a_failure_like_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Something else is in its place, say; the log tells it once, and when it is over."""
+    place = tmp_path / "file"
+    place.write_text("x")
+    transport = MaildirTransport(place / "mails")
+    for _ in range(3):
+        with pytest.raises(HandOverFailed, match="directory of mails cannot be written"):
+            await transport.send(mail())
+    place.unlink()
+    await transport.send(mail())
+    assert [record.getMessage().split(" of mails ")[1][:20] for record in caplog.records] == [
+        "cannot be written: [",
+        "can be written again",
+    ]

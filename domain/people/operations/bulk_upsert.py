@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from domain.foundation.access import Scope
+from domain.foundation.addresses import email_key
 from domain.foundation.errors import DomainError, Invalid, TooManyItems
 from domain.foundation.text import NAME_LENGTH
 from domain.foundation.unit_of_work import UnitOfWork
@@ -14,7 +15,6 @@ from domain.people.learner_changes import LearnerChanges, Unset
 from domain.people.learner_recording import LearnerWrite
 from domain.people.learner_state import LearnerState, lock_states
 from domain.people.learner_writing import write_learners
-from domain.people.queries.keys import email_key
 from domain.people.row_outcomes import RowError, RowOutcome
 from domain.people.surroundings import lock_surroundings
 

@@ -4,7 +4,7 @@ What a viewer may not see is left out of lists and lookups; what is reached from
 form.
 """
 
-from domain.people.queries.keys import LearnerKey, email_key, find_learner_ids, resolve_learner, resolve_learners
+from domain.people.queries.keys import LearnerKey, find_learner_ids, resolve_learner, resolve_learners
 from domain.people.queries.learners import (
     LearnerFilter,
     LearnerRow,
@@ -45,7 +45,6 @@ __all__ = [
     "LockedLearner",
     "PlaceRow",
     "RefRow",
-    "email_key",
     "find_learner",
     "find_learner_by_key",
     "find_learner_ids",

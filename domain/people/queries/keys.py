@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from domain.foundation.access import Principal
+from domain.foundation.addresses import email_key
 from domain.foundation.database import Statements
 from domain.foundation.errors import Invalid, NotFound, ProblemList
 from domain.foundation.text import EMAIL_LENGTH, storable_text
@@ -23,11 +24,6 @@ class _Named:
     id: int
     external_id: str | None
     email_key: str | None
-
-
-def email_key(email: str) -> str:
-    """Return what makes an email address unique and findable."""
-    return email.strip().lower()
 
 
 def storable(values: Iterable[str | None]) -> list[str]:

@@ -1,6 +1,7 @@
 """The calendar of one's own open tasks: what is in it, who may read it, and how its address is renewed."""
 
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,12 +13,13 @@ from domain.content.models import Content
 from domain.foundation.access import Principal, Scope
 from domain.mandatory_tasks.status import TaskStage
 from domain.tenants.models import Tenant
-from gql.ids import LEARNER, MANDATORY_TASK, encode
+from gql.ids import CONTENT, LEARNER, MANDATORY_TASK, encode
 from tests.support import factories
-from tests.support.api import Api, ApiClient
+from tests.support.api import ERRORS, Api, ApiClient
 from tests.support.catalogue import Connection
 from tests.support.company import learner_id, mutation
 from tests.support.given_tasks import create_task
+from tests.support.rounds import note_overdue_tasks
 
 ADDRESS = "{ viewer { calendarUrl } }"
 RENEW = mutation("renewCalendarUrl", "calendarUrl")
@@ -78,9 +80,9 @@ async def test_a_task_is_a_day_in_the_calendar(
     assert (event.decoded("dtstart"), event.decoded("dtend")) == (DUE, date(2026, 3, 17))
     assert event["dtstart"].params["VALUE"] == "DATE"
     assert (event.decoded("dtstamp"), event.decoded("last-modified")) == (changed_at, changed_at)
-    assert event["sequence"] == 7
+    assert event["sequence"] == 2 * (7 + course.version)
     assert (str(event["summary"]), str(event["description"])) == ("Fire", "In the yard")
-    assert event["url"] == f"http://127.0.0.1:8000/tasks/{task_id}"
+    assert event["url"] == f"https://academy.acme.example/tasks/{task_id}"
     assert event["transp"] == "TRANSPARENT"
     # Nothing of it depends on when it is read.
     api.advance(days=1)
@@ -117,6 +119,7 @@ async def test_any_text_survives(
         'a, b; c: d\\n "e" BEGIN:VEVENT',
         "🔥" * 100 + "ä" * 100,
         "👩‍🚒 x" * 50,
+        "ACME\\Norway \\n \\\\N",
         "word " * 40,
     ]
     note = "One,\ntwo;\r\nthree \\ four\tfive\x07\x1b\x85 END:VCALENDAR\n\n🧯"
@@ -223,3 +226,43 @@ async def test_an_address_is_of_one_company(
     [event] = await events(api, await address(api.acting_as(another_admin)))
     assert str(event["summary"]) == "Theirs"
     assert learner_id(another_admin) not in urlsplit(await address(as_learner)).path
+
+
+async def test_whatever_is_shown_otherwise_has_a_higher_revision(
+    api: Api, as_admin: ApiClient, as_learner: ApiClient, learner: Principal, admin: Principal, course: Content
+) -> None:
+    """Programs keep what they have unless the revision rises: by another title or date, and by time alone."""
+    task = await create_task(learner.learner_id or 0, course.id, by=admin, due_on=DUE)
+    url = await address(as_learner)
+    seen: list[tuple[Any, ...]] = []
+
+    async def look() -> None:
+        [event] = await events(api, url)
+        seen.append((event["sequence"], event.decoded("last-modified"), event.decoded("dtstamp")))
+
+    async def edit(**changes: Any) -> None:
+        document = (
+            f"mutation ($input: UpdateMandatoryTaskInput!) {{ updateMandatoryTask(input: $input) {{ {ERRORS} }} }}"
+        )
+        await as_admin.value(document, input={"id": encode(MANDATORY_TASK, task.id), "changes": changes})
+
+    await look()
+    api.advance(seconds=1)
+    rename = f"mutation ($input: UpdateCourseInput!) {{ updateCourse(input: $input) {{ {ERRORS} }} }}"
+    await as_admin.value(rename, input={"course": {"id": encode(CONTENT, course.id)}, "changes": {"title": "Water"}})
+    await look()
+    api.advance(seconds=1)
+    await edit(note="In the yard")
+    await look()
+    api.now = datetime(2026, 3, 17, 12, tzinfo=UTC)
+    url = await address(api.acting_as(learner))
+    await look()
+    # Noting it changes nothing that is shown; another date does, although less time is left then.
+    assert await note_overdue_tasks(api.now) == 1
+    await look()
+    api.advance(seconds=1)
+    as_admin = api.acting_as(admin)
+    await edit(dueOn="2026-03-20")
+    await look()
+    for before, after in pairwise(seen):
+        assert all(new > old for old, new in zip(before, after, strict=True)), seen

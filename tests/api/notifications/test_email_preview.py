@@ -37,8 +37,8 @@ async def test_default_email_for_an_example(as_trainer: ApiClient) -> None:
     email = await preview(as_trainer)
     assert email["subject"] == "Reminder: Example course is due on 2026-03-09, in 7 days"
     assert email["text"].startswith("Hello Lee Learner,\n")
-    assert "https://" not in email["text"] and "http://127.0.0.1:8000/tasks/mtk_" in email["text"]  # noqa: PT018
-    assert '<a href="http://127.0.0.1:8000/tasks/mtk_' in email["html"]
+    assert "https://academy.acme.example/tasks/mtk_" in email["text"]
+    assert '<a href="https://academy.acme.example/tasks/mtk_' in email["html"]
     assert email["text"].rstrip().endswith("Acme")
 
 
@@ -82,7 +82,7 @@ async def test_a_task_that_the_viewer_sees(
     assert email["subject"] == "10"
     assert email["text"] == "Lea Learner|First <aid>|2026-03-12|ASSIGNED|Bring <gloves>|Tina Trainer\n"
     url = await preview(as_admin, mandatoryTaskId=task_id, body="{{ task.url }}")
-    assert url["text"] == f"http://127.0.0.1:8000/tasks/{task_id}\n"
+    assert url["text"] == f"https://academy.acme.example/tasks/{task_id}\n"
     colleague = api.acting_as(await factories.create_person(tenant.id, role=Role.TRAINER))
     assert await colleague.errors(PREVIEW, input={"mandatoryTaskId": task_id}) == ["NOT_FOUND"]
     assert await as_admin.errors(PREVIEW, input={"mandatoryTaskId": "mtk_nonsense"}) == ["NOT_FOUND"]

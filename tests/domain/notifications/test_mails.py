@@ -25,7 +25,7 @@ from domain.notifications.rendering import (
 )
 
 NOW = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
-SENDER = Sender("Acme Academy", "no-reply@acme.example", "acme.example", "https://acme.example")
+SENDER = Sender("Acme Academy", "no-reply@acme.example", "acme.example", "https://acme.example/tasks/{id}")
 DEFAULT = default_email(NotificationKind.TASK_REMINDER)
 FACTS: dict[str, Any] = {
     "title": "First aid",
@@ -50,7 +50,7 @@ def rendered(
         tenant_name="Acme",
         learner_name=name,
         learner_email="lea@acme.example",
-        public_url="https://acme.example",
+        task_url="https://acme.example/tasks/{id}",
     )
     return render_email(text, task_values({**FACTS, **facts}, circumstances), default=DEFAULT)
 
@@ -161,6 +161,7 @@ def test_blanks_between_long_words_stay() -> None:
         ("lea@acme.example", "lea@acme.example"),
         ('"lea learner"@acme.example', '"lea learner"@acme.example'),
         ("lea@müller.example", "lea@xn--mller-kva.example"),
+        ("lea@straße.example", "lea@xn--strae-oqa.example"),
     ],
 )
 def test_addresses_are_as_mail_servers_know_them(address: str, recipient: str) -> None:
@@ -210,6 +211,7 @@ def test_message_id_is_made_from_tenant_and_key() -> None:
         (None, "https://academy.example.com/", ("Mandate", "no-reply@academy.example.com", "academy.example.com")),
         (None, "http://127.0.0.1:8000", ("Mandate", "no-reply@localhost", "localhost")),
         ("post@acme.example", "http://localhost:1", ("", "post@acme.example", "acme.example")),
+        (None, "https://straße.example", ("Mandate", "no-reply@xn--strae-oqa.example", "xn--strae-oqa.example")),
         ("Acme <post@müller.example>", "http://x", ("Acme", "post@xn--mller-kva.example", "xn--mller-kva.example")),
     ],
 )
@@ -217,7 +219,7 @@ def test_sender_comes_from_the_settings(mail_from: str | None, public_url: str, 
     """MAIL_FROM, else the host of PUBLIC_URL."""
     sender = sender_of(Settings(mail_from=mail_from, public_url=public_url, secret_key=SecretStr("")))
     assert (sender.name, sender.address, sender.domain) == expected
-    assert sender.public_url == public_url.rstrip("/")
+    assert sender.task_url is None
 
 
 @pytest.mark.parametrize(("mail_from", "public_url"), [("nobody", "http://x"), ("a b@c d", "http://x"), (None, "acme")])
@@ -225,3 +227,41 @@ def test_a_sender_that_makes_no_sense_is_a_bad_setting(mail_from: str | None, pu
     """Told at the start, not by a mail server."""
     with pytest.raises(BadSettings):
         sender_of(Settings(mail_from=mail_from, public_url=public_url))
+
+
+def test_without_a_page_of_tasks_mails_name_the_academy() -> None:
+    """No link leads anywhere; templates that ask for it have nothing in its place."""
+    circumstances = Circumstances(
+        now=NOW, tenant_name="Acme", learner_name="Lea", learner_email="lea@acme.example", task_url=None
+    )
+    values = task_values(FACTS, circumstances)
+    for kind in NotificationKind:
+        email = render_email(default_email(kind), values, default=DEFAULT)
+        assert "http" not in email.text + email.html
+        assert email.text.rstrip().rstrip(".").endswith("Acme")
+    own = render_email(EmailText("S", "Open {{ task.url }}{% if task.url %} now{% endif %}!"), values, default=DEFAULT)
+    assert own.text == "Open !\n"
+
+
+@pytest.mark.parametrize(
+    "task_url",
+    [
+        *("https://academy.example/tasks", "/tasks/{id}", "ftp://academy.example/{id}", "https://{id}.example/"),
+        *("https://academy.example/{id}/{id}", "https://academy.example/ {id}", "javascript:alert({id})"),
+        "https://academy.example/{id}/" + "x" * 500,
+    ],
+)
+def test_a_page_of_tasks_that_makes_no_sense_is_a_bad_setting(task_url: str) -> None:
+    """Told at the start, not by who follows the link."""
+    with pytest.raises(ValueError, match="task_url"):
+        Settings(task_url=task_url)
+
+
+def test_a_production_says_what_it_lacks() -> None:
+    """Only a production, and only what is not set."""
+    assert len(Settings(environment="production").missing_in_production) == 3
+    assert Settings(environment="development").missing_in_production == []
+    complete = Settings(
+        public_url="https://api.example", task_url="https://academy.example/{id}", mail_from="post@acme.example"
+    )
+    assert complete.missing_in_production == []

@@ -52,6 +52,7 @@ async def test_a_message_is_a_notification_and_an_email(
         template_id=3,
         reminder_id=4,
         recipient_part=ASSIGNER,
+        thread="task/7/2",
     )
     await give_out(admin, now, told)
     notification = await superuser.fetchrow("SELECT * FROM notification")
@@ -88,6 +89,8 @@ async def test_a_message_is_a_notification_and_an_email(
         "next_attempt_at": now,
         "dispatched_at": None,
         "leased_until": None,
+        "is_under_way": False,
+        "thread": "task/7/2",
         "failure_reason": None,
         "created_at": now,
     }

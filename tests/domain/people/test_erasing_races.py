@@ -192,7 +192,7 @@ async def test_an_email_on_its_way_leaves_no_address(
     assert await traces_of(superuser, ["quimby"]) == ["email_delivery: quimby", "learner: quimby"]
     await perform(admin, now, "eraseLearner", erase(zora))
     if is_accepted:
-        await note_accepted(tenant.id, email.id)
+        await note_accepted(tenant.id, email.id, attempt)
     else:
         await note_failure(tenant.id, email.id, attempt, "550 quimby@acme.test?", now, is_permanent=False)
     assert await traces_of(superuser, WORDS) == []
