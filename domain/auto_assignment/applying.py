@@ -48,11 +48,31 @@ INSERT INTO rule_member (learner_id, rule_id, tenant_id, since_at)
 SELECT learner_id, rule_id, $3, $4 FROM unnest($1::bigint[], $2::bigint[]) AS t (learner_id, rule_id)
 """
 
+#: How many meet a rule is one of the numbers that it shows.
+_COUNTED = """
+counted AS (
+  INSERT INTO change_pending (tenant_id, object_type, object_id, version, at)
+  SELECT DISTINCT $3::bigint, 'RULE', rule_id, 0, $4::timestamptz FROM unnest({rule_ids}) AS t (rule_id))
+"""
+
+
+async def tell_of_numbers(work: UnitOfWork, learner_ids: Sequence[int]) -> None:
+    """Say that the rules that these learners meet show other numbers: they are active, or are not, since now."""
+    await work.sql.execute(
+        "INSERT INTO change_pending (tenant_id, object_type, object_id, version, at)"
+        " SELECT DISTINCT $1::bigint, 'RULE', rule_id, 0, $3::timestamptz FROM rule_member"
+        "  WHERE tenant_id = $1 AND learner_id = ANY ($2::bigint[])",
+        work.tenant_id,
+        list(learner_ids),
+        work.now,
+    )
+
 
 async def add_members(work: UnitOfWork, learner_ids: Sequence[int], rule_ids: Sequence[int]) -> None:
     """Store that each learner meets the rule beside it; they have to be locked, and no members yet."""
     if learner_ids:
-        await work.sql.execute(_ADD_MEMBERS, list(learner_ids), list(rule_ids), work.tenant_id, work.now)
+        statement = f"WITH {_COUNTED.format(rule_ids='$2::bigint[]')} {_ADD_MEMBERS}"
+        await work.sql.execute(statement, list(learner_ids), list(rule_ids), work.tenant_id, work.now)
 
 
 async def _store_members(work: UnitOfWork, left: Sequence[Difference], entered: Sequence[Difference]) -> None:
@@ -60,8 +80,8 @@ async def _store_members(work: UnitOfWork, left: Sequence[Difference], entered: 
     await work.sql.execute(
         "WITH gone AS ("
         "  DELETE FROM rule_member m USING unnest($5::bigint[], $6::bigint[]) AS t (learner_id, rule_id)"
-        "   WHERE m.learner_id = t.learner_id AND m.rule_id = t.rule_id AND m.tenant_id = $3)"
-        f" {_ADD_MEMBERS}",
+        "   WHERE m.learner_id = t.learner_id AND m.rule_id = t.rule_id AND m.tenant_id = $3),"
+        f" {_COUNTED.format(rule_ids='$2::bigint[] || $6::bigint[]')} {_ADD_MEMBERS}",
         [one.learner_id for one in entered],
         [one.rule_id for one in entered],
         work.tenant_id,

@@ -7,7 +7,7 @@ through the index on atoms: the cost of a change does not grow with the rules th
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from domain.auto_assignment.applying import Difference, apply_differences
+from domain.auto_assignment.applying import Difference, apply_differences, tell_of_numbers
 from domain.auto_assignment.matching import HITS_OF_LEARNERS, HITS_OF_PAIRS, matching
 from domain.foundation.background import BACKGROUND_THRESHOLD, Job, create_job
 from domain.foundation.metrics import evaluation_of
@@ -95,6 +95,8 @@ async def reevaluate_rules(
     """
     changes = _concerned(events)
     learner_ids = sorted(changes.facts.keys() | changes.everything)
+    if changes.everything:
+        await tell_of_numbers(work, sorted(changes.everything))
     if len(learner_ids) >= BACKGROUND_THRESHOLD and not work.evaluates_at_once:
         await _evaluate_later(work, learner_ids)
         return

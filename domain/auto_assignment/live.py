@@ -30,8 +30,10 @@ class LiveRules(View[RuleRow, RuleRow]):
         query = query_rules(Principal.operator(tenant_id)).where("r.id = ANY (?::bigint[])", list(ids))
         return {row.id: row for row in await reads.rows(RuleRow, query.text, *query.args)}
 
-    def see(self, change: Change, state: RuleRow | None, now: datetime) -> Seen[RuleRow]:
-        """Return how the rule looks."""
+    def see(self, change: Change, state: RuleRow | None, now: datetime) -> Seen[RuleRow] | None:
+        """Return how the rule looks; that a deleted one shows other numbers is no news."""
+        if state is None and change.version == 0:
+            return None
         version = change.version if state is None else max(change.version, state.version)
         return Seen(change.object_id, version, state)
 

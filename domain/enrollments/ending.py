@@ -114,11 +114,18 @@ logged AS (
     FROM entry n LEFT JOIN rule u ON u.id = n.rule_id
    ORDER BY n.is_direct DESC, n.learner_id, n.rule_id, n.content_id
   RETURNING id),
+-- Rules whose counts this moves: whose log entries these are, and who held one of these places before.
+counting AS (
+  SELECT rule_id FROM entry WHERE rule_id IS NOT NULL
+  UNION
+  SELECT r.rule_id FROM ending d JOIN enrollment_reason r ON r.enrollment_id = d.enrollment_id AND r.until_at IS NULL
+   WHERE r.rule_id IS NOT NULL),
 changed AS (
   INSERT INTO change_pending (tenant_id, object_type, object_id, version, at)
   SELECT $1, 'ENROLLMENT', id, version, $2 FROM closed
   UNION ALL SELECT $1, 'ENROLLMENT', id, version, $2 FROM thinned
-  UNION ALL SELECT $1, 'CONTENT_ACTION', id, 1, $2 FROM logged)
+  UNION ALL SELECT $1, 'CONTENT_ACTION', id, 1, $2 FROM logged
+  UNION ALL SELECT $1, 'RULE', rule_id, 0, $2 FROM counting)
 SELECT (SELECT count(*) FROM logged) AS logged_count,
        (SELECT (array_agg(id ORDER BY id))[1:{listed}] FROM logged) AS logged_ids,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(learner_id, content_id, source, rule_id, path_id)), '[]')

@@ -117,11 +117,18 @@ logged AS (
     FROM held WHERE source = 'AUTO_ENROLLMENT' OR (begins AND is_first)
    ORDER BY learner_id, rule_id, content_id
   RETURNING id, rule_id),
+-- Rules whose counts this moves: whose log entries these are, and who share a place with a new reason.
+counting AS (
+  SELECT rule_id FROM logged WHERE rule_id IS NOT NULL
+  UNION
+  SELECT r.rule_id FROM cause c JOIN enrollment_reason r ON r.enrollment_id = c.known_id AND r.until_at IS NULL
+   WHERE c.is_missing AND r.rule_id IS NOT NULL),
 changed AS (
   INSERT INTO change_pending (tenant_id, object_type, object_id, version, at)
   SELECT $1, 'ENROLLMENT', id, version, $2 FROM opened
   UNION ALL SELECT $1, 'ENROLLMENT', id, version, $2 FROM joined
-  UNION ALL SELECT $1, 'CONTENT_ACTION', id, 1, $2 FROM logged)
+  UNION ALL SELECT $1, 'CONTENT_ACTION', id, 1, $2 FROM logged
+  UNION ALL SELECT $1, 'RULE', rule_id, 0, $2 FROM counting)
 SELECT (SELECT count(*) FROM logged) AS logged_count,
        (SELECT (array_agg(id ORDER BY id))[1:$6::int] FROM logged) AS logged_ids,
        (SELECT jsonb_agg(DISTINCT jsonb_build_array(w.learner_id, w.content_id, w.rule_id, w.rule_name))

@@ -71,12 +71,15 @@ logged AS (
     FROM compared
    WHERE next_status <> 'NOT_STARTED' AND status <> next_status AND status <> 'COMPLETED'
    ORDER BY learner_id, path_id
-  RETURNING id),
+  RETURNING id, rule_id),
 fed AS (
   INSERT INTO change_pending (tenant_id, object_type, object_id, version, at)
   SELECT $1, 'ENROLLMENT', id, version, $10::timestamptz FROM changed WHERE is_changed
   UNION ALL
-  SELECT $1, 'CONTENT_ACTION', id, 1, $10 FROM logged)
+  SELECT $1, 'CONTENT_ACTION', id, 1, $10 FROM logged
+  UNION ALL
+  -- Their log entries are counted.
+  SELECT DISTINCT $1, 'RULE', rule_id, 0, $10 FROM logged WHERE rule_id IS NOT NULL)
 SELECT learner_id, path_id AS content_id, is_changed, fact_status AS before,
        CASE WHEN $5 THEN next_status ELSE fact_status END AS after
   FROM compared WHERE is_changed OR ($5 AND fact_status IS DISTINCT FROM next_status)

@@ -12,12 +12,13 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from domain.foundation import nudge
 from domain.foundation.access import Principal
 from domain.foundation.change_feed import (
+    NUMBERS_PAUSE,
     Change,
     ObjectType,
     has_account_changed,
@@ -114,6 +115,8 @@ class FeedReader:
         #: How often the feed has turned out to be another one than was read: an older database was restored.
         self.restored_count = 0
         self._is_told = is_told
+        #: Whether changes of numbers are held back, of which nobody says when they may go.
+        self._is_holding = False
         self._ring: deque[Change] = deque(maxlen=RING)
         #: Latest positions at which what an account sees has changed, as far as the ring goes.
         self._accounts: dict[tuple[str, int], int] = {}
@@ -174,11 +177,11 @@ class FeedReader:
             await asyncio.sleep(MERGED)
             with contextlib.suppress(TimeoutError):
                 seconds = POLL if self._is_told() and not failures else POLL_UNTOLD
-                await asyncio.wait_for(self._bell.wait(), seconds)
+                await asyncio.wait_for(self._bell.wait(), min(seconds, NUMBERS_PAUSE) if self._is_holding else seconds)
             self._bell.clear()
 
     async def _advance(self) -> None:
-        await sequence(self.tenant_id)
+        self._is_holding = (await sequence(self.tenant_id)).is_holding
         async with ReadScope(self.tenant_id) as reads:
             head = await read_head(reads, self.tenant_id)
             known = self.moment.head
@@ -213,11 +216,12 @@ class FeedReader:
     async def _page(self, moment: Moment, after: int, object_type: ObjectType) -> ChangePage:
         if not self._is_in_ring(after):
             return await moment.page(after, object_type)
-        last = {
-            change.object_id: change
-            for change in self._ring
-            if after < change.position <= moment.head and change.object_type == object_type
-        }
+        last: dict[int, Change] = {}
+        for change in self._ring:
+            if after < change.position <= moment.head and change.object_type == object_type:
+                known = last.get(change.object_id)
+                is_older = known is not None and change.version < known.version
+                last[change.object_id] = replace(change, version=known.version) if known and is_older else change
         found = sorted(last.values(), key=lambda change: change.position)
         return ChangePage(found, moment.head).after(after, PAGE)
 

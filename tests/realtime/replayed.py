@@ -359,6 +359,7 @@ async def begin(api: Api, live: LiveServer, tenant: Tenant, monkeypatch: pytest.
     # Every look at the feed is told, with changes or without: so each stream says how far it is.
     monkeypatch.setattr("domain.foundation.live.SILENCE", 0.0)
     monkeypatch.setattr("gql.auto_assignment.subscriptions.BREATH", 0.05)
+    monkeypatch.setattr("domain.foundation.change_feed.NUMBERS_PAUSE", 0.0)
     story = Story(api, tenant, Gallery(api, live, tenant.id), monkeypatch)
     await make_company(story)
     for viewer, name in (("learner", "lea"), ("trainer", "trainer"), ("admin", "admin")):

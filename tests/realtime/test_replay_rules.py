@@ -60,13 +60,13 @@ async def somebody_leaves_and_enters_another(story: Story) -> None:
     await set_ref(story, "lea", "unenroll")
 
 
-@step("updateLearner", moves="el")
+@step("updateLearner", moves="rel")
 async def somebody_is_unenrolled(story: Story) -> None:
     await set_ref(story, "lea", "keep")
     await set_ref(story, "lea", None)
 
 
-@step("updateLearner", moves="e")
+@step("updateLearner", moves="re")
 async def somebody_keeps_and_enters_again(story: Story) -> None:
     await set_ref(story, "lea", "keep")
 
@@ -115,6 +115,15 @@ async def a_rule_is_deleted(story: Story) -> None:
 @step("deleteAutoAssignmentRule", moves="rej")
 async def a_rule_is_deleted_with_what_it_gave(story: Story) -> None:
     await story.do("deleteAutoAssignmentRule", id=story.ids["copy"], revokesAccess=True)
+
+
+@step("enrollLearner", "unenrollLearner", moves="rel")
+async def what_a_rule_gave_is_given_by_hand_too_and_taken(story: Story) -> None:
+    # First nothing would be lost with the rule any more, then nobody has it.
+    await story.do("enrollLearner", learner=story.who("bob"), content=story.what("ladder"))
+    await story.gallery.catch_up()
+    await story.gallery.compare("an enrollment beside a rule's")
+    await story.do("unenrollLearner", learner=story.who("bob"), content=story.what("ladder"))
 
 
 @step("createAutoAssignmentRule", moves="rj")
@@ -206,6 +215,17 @@ async def the_feature_is_switched_off(story: Story) -> None:
     await story.rule("Everybody", "fire", condition=everybody)
     await story.do("setTenantFeature", feature="AUTO_ASSIGNMENT", isEnabled=False)
     await set_ref(story, "lea", None)
+
+
+@step("deactivateLearner", moves="r")
+async def a_member_is_deactivated_meanwhile(story: Story) -> None:
+    # A rule counts active members, and none leaves while the feature is off.
+    await story.do("deactivateLearner", learner=story.who("bob"))
+
+
+@step("reactivateLearner", moves="r")
+async def a_member_is_reactivated_meanwhile(story: Story) -> None:
+    await story.do("reactivateLearner", learner=story.who("bob"))
 
 
 @step("setTenantFeature", JobKind.RULE_REEVALUATION, moves="elj")
