@@ -10,7 +10,7 @@ from strawberry import ID
 
 from domain.foundation import opaque_ids
 from domain.foundation.errors import Invalid, NotFound
-from domain.foundation.keys import ExternalId, Reference
+from domain.foundation.keys import EmailAddress, ExternalId, Reference
 from domain.foundation.opaque_ids import opaque_id, read_opaque_id
 
 TENANT = "ten"
@@ -33,6 +33,8 @@ NOTIFICATION = "ntf"
 EMAIL_TEMPLATE = "tpl"
 
 EXTERNAL = "ext:"
+#: Of people only.
+EMAIL = "email:"
 #: Key that no row has.
 MISSING = 0
 
@@ -49,9 +51,10 @@ def decode(text: str) -> tuple[str, int] | None:
 
 def find_key(prefix: str, text: str) -> Reference | None:
     """Return the key that a lookup names, or None where nothing can be found: malformed, or of another type."""
-    if text.startswith(EXTERNAL):
-        external = text.removeprefix(EXTERNAL)
-        return ExternalId(external) if external and "\x00" not in external else None
+    for begins, kind in ((EXTERNAL, ExternalId), (EMAIL, EmailAddress)):
+        if text.startswith(begins) and (kind is ExternalId or prefix == LEARNER):
+            value = text.removeprefix(begins)
+            return kind(value) if value and "\x00" not in value else None
     decoded = decode(text)
     return decoded[1] if decoded is not None and decoded[0] == prefix else None
 

@@ -33,7 +33,6 @@ from domain.people.person_export import ExportedPerson, export_audit_entries, ex
 from domain.people.queries import LearnerKey, LearnerRow, PlaceRow
 from gql import ids
 from gql.ids import encode
-from gql.people.inputs import key_of
 from gql.schema import Schema
 
 Item = TypeVar("Item")
@@ -60,7 +59,7 @@ class PersonReport:
         named = ids.find_key(ids.LEARNER, request.path_params["id"])
         if named is None:
             raise NotFound
-        return key_of(named)
+        return LearnerKey.of(named)
 
     async def content(
         self, reads: ReadScope, principal: Principal, wanted: LearnerKey, now: datetime

@@ -10,7 +10,7 @@ from domain.content.queries import ContentKey, find_content_ids
 from domain.content.state import ContentState, Items
 from domain.foundation.access import Role
 from domain.foundation.errors import AlreadyExists, Invalid, NotFound, ProblemList, TooManyItems
-from domain.foundation.keys import ExternalId, Reference
+from domain.foundation.keys import Reference
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.queries import LearnerKey
 from domain.people.queries.keys import find_learner_ids
@@ -58,10 +58,7 @@ async def _judged_trainers(
     if len(references) > LONGEST_LIST:
         problems.add(TooManyItems(limit=LONGEST_LIST, path=path))
         return frozenset()
-    keys = [
-        LearnerKey(external_id=str(reference)) if isinstance(reference, ExternalId) else LearnerKey(id=reference)
-        for reference in references
-    ]
+    keys = [LearnerKey.of(reference) for reference in references]
     found = await find_learner_ids(work.sql, work.principal, keys) if keys else []
     # KEY SHARE lets them change meanwhile, but not be erased.
     people = await work.sql.fetch(

@@ -209,7 +209,7 @@ async def learner_ids(
     """Return the people whom a filter names; who may not be named matches nothing."""
     if len(references) > LONGEST_LIST:
         raise TooManyItems(limit=LONGEST_LIST, path=["filter", name])
-    named = [LearnerKey(external_id=one) for one in references if isinstance(one, ExternalId)]
+    named = [LearnerKey.of(one) for one in references if isinstance(one, ExternalId)]
     found = await find_learner_ids(reads, principal, named) if named else []
     own = [one for one in references if not isinstance(one, ExternalId)]
     return [*own, *(one for one in found if one is not None)]

@@ -2,7 +2,7 @@
 
 from domain.foundation.access import Role
 from domain.foundation.errors import AlreadyExists, Invalid, NotFound, NotPermitted, ProblemList
-from domain.foundation.keys import ExternalId, Reference
+from domain.foundation.keys import Reference
 from domain.foundation.text import external_id_text, name_text
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.models import PlaceKind
@@ -46,8 +46,7 @@ async def check_texts(
 
 async def check_owner(work: UnitOfWork, problems: ProblemList, owner: Reference) -> int | None:
     """Return who is to own a learning group, and note why they cannot."""
-    key = LearnerKey(external_id=owner) if isinstance(owner, ExternalId) else LearnerKey(id=owner)
-    [owner_id] = await find_learner_ids(work.sql, work.principal, [key])
+    [owner_id] = await find_learner_ids(work.sql, work.principal, [LearnerKey.of(owner)])
     locked = await lock_learners(work, [owner_id]) if owner_id is not None else []
     if not locked:
         problems.add(NotFound(path=["ownerId"]))

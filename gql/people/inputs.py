@@ -10,7 +10,7 @@ import strawberry
 from strawberry import ID
 
 from domain.foundation.access import Role
-from domain.foundation.keys import ExternalId, Reference
+from domain.foundation.keys import Reference
 from domain.people.learner_changes import UNSET, LearnerChanges, RefChange, Unset
 from domain.people.queries import LearnerFilter, LearnerKey
 from gql import ids
@@ -26,8 +26,13 @@ class LearnerKeyInput:
     """Learner by exactly one key."""
 
     id: strawberry.Maybe[ID] = strawberry.field(description="ID of the learner.")
-    external_id: strawberry.Maybe[str] = strawberry.field(description="ID of the learner in the partner's system.")
-    email: strawberry.Maybe[str] = strawberry.field(description="Email address of the learner, ignoring case.")
+    external_id: strawberry.Maybe[str] = strawberry.field(
+        description="ID of the learner in the partner's system. Trainers do not see it of others, so for them it names "
+        "only themselves, and anybody else is NOT_FOUND: they use `email`."
+    )
+    email: strawberry.Maybe[str] = strawberry.field(
+        description="Email address of the learner, ignoring case. Trainers can name everybody by it."
+    )
 
 
 @strawberry.input(description="Value of a reference field.")
@@ -116,16 +121,11 @@ class LearnerRowInput:
 def learner_key(key: LearnerKeyInput) -> LearnerKey:
     """Return whom a key names; one that can name nobody is a key that nobody has."""
     if key.id is not None:
-        return key_of(reference(ids.LEARNER, key.id.value))
+        return LearnerKey.of(reference(ids.LEARNER, key.id.value))
     if key.external_id is not None:
         return LearnerKey(external_id=key.external_id.value)
     assert key.email is not None, "the key has exactly one field"
     return LearnerKey(email=key.email.value)
-
-
-def key_of(named: Reference) -> LearnerKey:
-    """Return the key of a person who is named by an ID."""
-    return LearnerKey(external_id=named) if isinstance(named, ExternalId) else LearnerKey(id=named)
 
 
 def reference(prefix: str, text: str) -> Reference:

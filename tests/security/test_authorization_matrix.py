@@ -219,3 +219,35 @@ async def test_who_may_is_served(world: World) -> None:
             if outcome_of(field, result) != YES:
                 wrong[f"{field.name} by {caller}"] = result
     assert wrong == {}, "\n".join(f"{k}: {v}" for k, v in wrong.items())
+
+
+async def test_trainers_name_people_by_what_they_see_of_them(world: World) -> None:
+    """Wherever somebody is named whom trainers see: by ID and by email address, and never by the partner's ID."""
+    trainer = world.client(Role.TRAINER.value)
+    wrong = {}
+    places = 0
+    for field in root_fields():
+        if MATRIX[field.name].of(Role.TRAINER.value) != YES:
+            continue
+        for place in field.places():
+            if place.kind != "learner" or field.name in ("node", "nodes"):
+                continue
+            places += 1
+            present = await world.with_spare(DELETED[field.name]) if field.name in DELETED else world
+            learner = present.objects["learner"]
+            assert learner.email is not None
+            assert learner.external_id is not None
+            by_email = learner.email if place.attribute == "email" else f"email:{learner.email.upper()}"
+            by_external_id = learner.external_id if place.attribute == "external_id" else f"ext:{learner.external_id}"
+            if place.attribute != "external_id":
+                document, variables = field.operation(present.objects, place, by_email)
+                found = await trainer.execute(document, **variables)
+                if outcome_of(field, found) in (NOTHING, MISSING):
+                    wrong[f"{field.name} {place} by email"] = found
+            if place.attribute != "email":
+                document, variables = field.operation(present.objects, place, by_external_id)
+                hidden = await trainer.execute(document, **variables)
+                if outcome_of(field, hidden) not in (NOTHING, MISSING):
+                    wrong[f"{field.name} {place} by external ID"] = hidden
+    assert wrong == {}, "\n".join(f"{k}: {v}" for k, v in wrong.items())
+    assert places

@@ -39,6 +39,8 @@ def names_of(world: World, field: RootField, place: Place) -> Iterator[str]:
     has_one_type = field.name not in BY_NOTHING_BUT_OUR_ID and not OF_SEVERAL_TYPES & set(place.path)
     if place.attribute == "id" and named.external_id and has_one_type:
         yield f"ext:{named.external_id}"
+    if place.attribute == "id" and named.email and has_one_type:
+        yield f"email:{named.email}"
 
 
 def outcome_of(field: RootField, result: dict[str, Any]) -> str:

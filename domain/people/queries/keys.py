@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from domain.foundation.access import Principal
 from domain.foundation.addresses import email_key
 from domain.foundation.database import Statements
 from domain.foundation.errors import Invalid, NotFound, ProblemList
+from domain.foundation.keys import EmailAddress, ExternalId, Reference
 from domain.foundation.text import EMAIL_LENGTH, storable_text
 
 
@@ -17,6 +19,17 @@ class LearnerKey:
     id: int | None = None
     external_id: str | None = None
     email: str | None = None
+
+    @classmethod
+    def of(cls, reference: Reference) -> Self:
+        """Return the key of a person who is named where an ID is expected."""
+        match reference:
+            case EmailAddress():
+                return cls(email=str(reference))
+            case ExternalId():
+                return cls(external_id=str(reference))
+            case _:
+                return cls(id=reference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +89,7 @@ async def find_learner_ids(sql: Statements, principal: Principal, keys: Sequence
         storable(email_key(key.email) for key in keys if key.email is not None),
     )
     by_id = {row.id: row.id for row in named if _is_visible(principal, row.id)}
-    # A partner's ID is no part of the directory, so trainers cannot ask for it either.
+    # A partner's ID is no part of the directory, so trainers cannot ask for it either; the email address is.
     by_external_id = {
         row.external_id: row.id
         for row in named

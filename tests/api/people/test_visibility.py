@@ -104,6 +104,21 @@ async def test_trainers_see_the_directory(as_trainer: ApiClient, person: Princip
     assert await as_trainer.value(ONE, by={"externalId": "P-1"}) is None
 
 
+async def test_where_an_id_is_expected_an_email_address_does(
+    as_trainer: ApiClient, as_learner: ApiClient, as_admin: ApiClient, person: Principal
+) -> None:
+    """Of people, whatever its case; not of anything else, not for `node`, and not for who may not see them."""
+    one = "query ($id: ID!) { learner(by: { id: $id }) { name } }"
+    for client in (as_trainer, as_admin):
+        assert await client.value(one, id="email:PIA@acme.test") == {"name": "Pia Person"}
+        assert await client.value(one, id="email:nobody@acme.test") is None
+        assert await client.value(one, id="email:") is None
+        assert await client.value(one, id="email:a\x00b") is None
+        assert await client.value(NODE, id="email:pia@acme.test") is None
+    assert await as_learner.value(one, id="email:pia@acme.test") is None
+    assert await as_admin.errors(LIST, filter={"departmentIds": ["email:pia@acme.test"]}) == ["INVALID"]
+
+
 async def test_learners_find_nobody_but_themselves(
     as_learner: ApiClient, learner: Principal, person: Principal
 ) -> None:
