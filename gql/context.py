@@ -92,7 +92,7 @@ class Context:
         #: Places of those that ask for many objects; None where nobody else does.
         self.large_operations = large_operations
         self.loads = Loads(self._answer)
-        self._change_cursor: str | None = None
+        self._feed_position: int | None = None
 
     def load(self, batch: Batch[Key, Value], key: Key) -> Awaitable[Value]:
         """Return what `batch` answers for `key`; keys asked for at the same time go into one call.
@@ -141,15 +141,18 @@ class Context:
         await self.close()
         return done
 
-    async def change_cursor(self) -> str:
+    async def feed_position(self) -> int:
         """Return the end of the change feed in the snapshot of the operation: everything that it misses comes later.
 
         Mutations read in several snapshots; the first one counts for all of them.
         """
-        if self._change_cursor is None:
-            tenant_id = self.principal.tenant_id
-            self._change_cursor = feed_cursor(tenant_id, await read_head(self.reads, tenant_id))
-        return self._change_cursor
+        if self._feed_position is None:
+            self._feed_position = await read_head(self.reads, self.principal.tenant_id)
+        return self._feed_position
+
+    async def change_cursor(self) -> str:
+        """Return the position of the feed as a cursor."""
+        return feed_cursor(self.principal.tenant_id, await self.feed_position())
 
     @property
     def feeds(self) -> FeedReaders:

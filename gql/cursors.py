@@ -23,17 +23,26 @@ def _unpack(cursor: str) -> list[Any] | None:
     return values if isinstance(values, list) else None
 
 
-def list_cursor(fingerprint: str, position: Sequence[Any]) -> str:
-    """Return the cursor of an item; `fingerprint` stands for the list, its filter and its order."""
-    return _pack([fingerprint, *position])
+def list_cursor(fingerprint: str, position: Sequence[Any], began_at: int | None = None) -> str:
+    """Return the cursor of an item; `fingerprint` stands for the list, its filter and its order.
+
+    In a list that has a stream, `began_at` is where the change feed ended when the first page was read.
+    """
+    return _pack([fingerprint, *position] if began_at is None else [fingerprint, *position, {"feed": began_at}])
 
 
-def list_position(fingerprint: str, cursor: str) -> list[Any]:
-    """Return where to go on; raises Invalid for a cursor of another list, filter or order."""
+def list_position(fingerprint: str, cursor: str) -> tuple[list[Any], int | None]:
+    """Return where to go on, and what `list_cursor` calls `began_at`.
+
+    Raises Invalid for a cursor of another list, filter or order.
+    """
     values = _unpack(cursor)
     if not values or values[0] != fingerprint:
         raise Invalid("Is no cursor of this list with this filter and order.", path=["after"])
-    return values[1:]
+    match values:
+        case [_, *position, {"feed": int(began_at)}] if not isinstance(began_at, bool) and 0 <= began_at < 2**63:
+            return position, began_at
+    return values[1:], None
 
 
 def feed_cursor(tenant_id: int, position: int) -> str:

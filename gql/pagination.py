@@ -19,7 +19,7 @@ import strawberry
 from domain.foundation.listing import Page, PageRequest, load_counts
 from gql.canonical import digest
 from gql.context import Info
-from gql.cursors import list_cursor, list_position
+from gql.cursors import feed_cursor, list_cursor, list_position
 
 NodeT = TypeVar("NodeT")
 EdgeT = TypeVar("EdgeT", bound="Edge[Any]")
@@ -32,6 +32,8 @@ class Paging:
 
     request: PageRequest
     fingerprint: str
+    #: Where the change feed ended when the first page of a list with a stream was read; None on the first page.
+    began_at: int | None = None
 
 
 def paging_of(info: Info, first: int, after: str | None, *criteria: Any) -> Paging:
@@ -41,8 +43,8 @@ def paging_of(info: Info, first: int, after: str | None, *criteria: Any) -> Pagi
     """
     name = f"{info._raw_info.parent_type.name}.{info.field_name}"
     fingerprint = base64.b64encode(digest(name, *criteria)[:9]).decode()
-    position = None if after is None else list_position(fingerprint, after)
-    return Paging(PageRequest(first=first, after=position), fingerprint)
+    position, began_at = (None, None) if after is None else list_position(fingerprint, after)
+    return Paging(PageRequest(first=first, after=position), fingerprint, began_at)
 
 
 @strawberry.type(description="Position within a paginated list.")
@@ -81,27 +83,33 @@ class Connection(Generic[NodeT, EdgeT]):
         """Return the connection of a page that the domain has read."""
         return cls(nodes=[to_node(row) for row in page.rows], page=page, paging=paging, edge_type=edge_type)
 
-    def _cursor(self, row: Any) -> str:
-        return list_cursor(self.paging.fingerprint, self.page.order.position(row))
+    def _cursor(self, row: Any, began_at: int | None) -> str:
+        return list_cursor(self.paging.fingerprint, self.page.order.position(row), began_at)
 
-    @strawberry.field(description="Items with their cursors.")
-    def edges(self) -> list[EdgeT]:
-        """Pair the items with their cursors."""
+    def _edges(self, began_at: int | None = None) -> list[EdgeT]:
         return [
-            self.edge_type(cursor=self._cursor(row), node=node)
+            self.edge_type(cursor=self._cursor(row, began_at), node=node)
             for row, node in zip(self.page.rows, self.nodes, strict=True)
         ]
 
-    @strawberry.field(description="Position of the page.")
-    def page_info(self) -> PageInfo:
-        """Tell what lies around the page."""
+    def _page_info(self, began_at: int | None = None) -> PageInfo:
         rows = self.page.rows
         return PageInfo(
             has_next_page=self.page.has_next,
             has_previous_page=self.page.has_previous,
-            start_cursor=self._cursor(rows[0]) if rows else None,
-            end_cursor=self._cursor(rows[-1]) if rows else None,
+            start_cursor=self._cursor(rows[0], began_at) if rows else None,
+            end_cursor=self._cursor(rows[-1], began_at) if rows else None,
         )
+
+    @strawberry.field(description="Items with their cursors.")
+    def edges(self) -> list[EdgeT]:
+        """Pair the items with their cursors."""
+        return self._edges()
+
+    @strawberry.field(description="Position of the page.")
+    def page_info(self) -> PageInfo:
+        """Tell what lies around the page."""
+        return self._page_info()
 
     @strawberry.field(description="Number of items on all pages; costs a count, ask only when shown.")
     async def total_count(self, info: Info) -> int:
@@ -111,9 +119,29 @@ class Connection(Generic[NodeT, EdgeT]):
 
 @strawberry.type
 class LiveConnection(Connection[NodeT, EdgeT], Generic[NodeT, EdgeT]):
-    """Page of a list that has a stream of its changes."""
+    """Page of a list that has a stream of its changes.
 
-    @strawberry.field(description="Position of the change feed read before the page was: subscribe with it as `after`.")
+    Its cursors carry where the walk through the list began, so that a client may keep the `changeCursor` of any page.
+    """
+
+    async def _began_at(self, info: Info) -> int:
+        began_at = self.paging.began_at
+        return await info.context.feed_position() if began_at is None else began_at
+
+    @strawberry.field(description="Items with their cursors.")
+    async def edges(self, info: Info) -> list[EdgeT]:
+        """Pair the items with their cursors."""
+        return self._edges(await self._began_at(info))
+
+    @strawberry.field(description="Position of the page.")
+    async def page_info(self, info: Info) -> PageInfo:
+        """Tell what lies around the page."""
+        return self._page_info(await self._began_at(info))
+
+    @strawberry.field(
+        description="Position of the change feed read before the first page was: subscribe with it as `after`. All "
+        "pages that are reached by `after` have the same, so nothing is missed whichever page's is kept."
+    )
     async def change_cursor(self, info: Info) -> str:
-        """Return where a stream that follows this operation begins."""
-        return await info.context.change_cursor()
+        """Return where a stream that follows this walk begins."""
+        return feed_cursor(info.context.principal.tenant_id, await self._began_at(info))

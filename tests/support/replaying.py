@@ -127,6 +127,8 @@ RULES = Kind(
       ... on RefValueCondition { operator values }
     }
     latestBackfill { id status }
+    enrolledLearnerCount revocableLearnerCount
+    matchingLearners(first: 1) { totalCount } contentActions(first: 1) { totalCount }
     """,
 )
 RULE_LIST = Kind(
@@ -244,7 +246,7 @@ class Viewer:
             following: dict[int, str | None] = {}
             for number in after:
                 page = data[f"list{number}"]["list"] if kind.is_of_viewer else data[f"list{number}"]
-                assert page["changeCursor"] == data["tenant"]["changeCursor"], "cursors of one operation are equal"
+                assert page["changeCursor"] == cursor, "cursors of one walk are equal"
                 lists[number] += page["nodes"]
                 if page["pageInfo"]["hasNextPage"]:
                     following[number] = page["pageInfo"]["endCursor"]
