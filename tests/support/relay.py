@@ -16,7 +16,10 @@ class Relay:
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_hanging = False
+        #: What a proxy says to everybody new instead of asking the server; nothing usually.
+        self.refusal = b""
         self.connection_count = 0
+        self._frozen_count = 0
         self.port = 0
 
     @property
@@ -46,20 +49,30 @@ class Relay:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def freeze(self) -> None:
+        """Keep the connections that there are, and pass nothing more on in any of them."""
+        self._frozen_count = self.connection_count
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connection_count += 1
+        number = self.connection_count
         self._writers.add(writer)
+        if self.refusal:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(self.refusal)
+            writer.close()
+            return
         upstream_reader, upstream = await asyncio.open_connection(self._target.hostname, self._target.port)
         self._writers.add(upstream)
         for source, sink in ((reader, upstream), (upstream_reader, writer)):
-            task = asyncio.get_running_loop().create_task(self._pass_on(source, sink))
+            task = asyncio.get_running_loop().create_task(self._pass_on(source, sink, number))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, number: int) -> None:
         with contextlib.suppress(OSError):
             while data := await source.read(65_536):
-                if not self.is_hanging:
+                if not self.is_hanging and number > self._frozen_count:
                     sink.write(data)
                     await sink.drain()
         self._writers.discard(sink)

@@ -1,14 +1,16 @@
 // graphql-sse, one request for each stream.
 import { createClient } from "graphql-sse";
-import { apply, takeSnapshot } from "./readme.mjs";
-import { CHANGES, enrollments, getToken, tell, url } from "./world.mjs";
+import { apply, pause, takeSnapshot, watching } from "./readme.mjs";
+import { CHANGES, enrollments, getToken, tell, url, waits } from "./world.mjs";
 
 const client = createClient({
   url,
   headers: async () => ({ Authorization: `Bearer ${await getToken()}` }),
   retryAttempts: Infinity,
+  retry: (tries) => pause(tries, waits),
+  fetchFn: watching(waits),
 });
-const variables = { after: await takeSnapshot({ url, getToken, enrollments }) };
+const variables = { after: await takeSnapshot({ url, getToken, enrollments, waits }) };
 tell();
 client.subscribe(
   { query: CHANGES, variables },

@@ -1,6 +1,5 @@
 // graphql-ws as the README has it.
-import WebSocket from "ws";
 import { follow } from "./readme.mjs";
-import { enrollments, getToken, tell, url } from "./world.mjs";
+import { enrollments, getToken, tell, url, waits, WebSocket } from "./world.mjs";
 
-await follow({ url, getToken, webSocketImpl: WebSocket, enrollments, onChange: tell });
+await follow({ url, getToken, webSocketImpl: WebSocket, enrollments, onChange: tell, waits });

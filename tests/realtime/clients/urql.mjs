@@ -1,10 +1,9 @@
 // urql with its subscription exchange over graphql-ws.
 import { Client, subscriptionExchange } from "@urql/core";
-import WebSocket from "ws";
 import { apply, connect, resuming, takeSnapshot } from "./readme.mjs";
-import { CHANGES, enrollments, getToken, tell, url } from "./world.mjs";
+import { CHANGES, enrollments, getToken, tell, url, waits, WebSocket } from "./world.mjs";
 
-const socket = resuming(connect({ url, getToken, webSocketImpl: WebSocket }));
+const socket = resuming(connect({ url, getToken, webSocketImpl: WebSocket, waits }), waits);
 const client = new Client({
   url,
   exchanges: [
@@ -15,7 +14,7 @@ const client = new Client({
     }),
   ],
 });
-const after = await takeSnapshot({ url, getToken, enrollments });
+const after = await takeSnapshot({ url, getToken, enrollments, waits });
 tell();
 client.subscription(CHANGES, { after }).subscribe(({ data, error }) => {
   if (error || !apply(data.enrollmentChanges, enrollments)) {
