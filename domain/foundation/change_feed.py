@@ -178,7 +178,8 @@ async def sequence_batch(sql: Session, tenant_id: int, *, waits: bool = True) ->
     Unless it `waits`, the feed is left to whoever has it locked.
     """
     # A statement of its own: the next one's snapshot has to be newer than the lock, else two sequencers number the
-    # same rows. (A clock that was put back holds nothing.)
+    # same rows. The time is the server's, as processes with different clocks keep the pause together; one that was
+    # put back holds nothing.
     due = await sql.values(
         f"""
         SELECT numbers_at IS NULL OR numbers_at NOT BETWEEN clock_timestamp() - make_interval(secs => $2)

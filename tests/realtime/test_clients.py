@@ -229,6 +229,10 @@ async def test_published_clients_notice_a_path_that_dies_without_a_word(
             relay.is_hanging = False
             for client in clients:
                 await client.until(await expected())
+            # What comes now comes by their streams, so all are connected.
+            await enroll()
+            for client in clients:
+                await client.until(await expected())
             before = relay.connection_count
             await asyncio.sleep(2 * SHORT_WAITS["silence"] / 1_000)
             assert relay.connection_count == before, "a path that only carries signs of life is none that is dead"
