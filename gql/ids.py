@@ -50,8 +50,8 @@ def decode(text: str) -> tuple[str, int] | None:
 def find_key(prefix: str, text: str) -> Reference | None:
     """Return the key that a lookup names, or None where nothing can be found: malformed, or of another type."""
     if text.startswith(EXTERNAL):
-        external = text.removeprefix(EXTERNAL)
-        return ExternalId(external) if external and "\x00" not in external else None
+        external = ExternalId(text.removeprefix(EXTERNAL))
+        return external if external and "\x00" not in external else None
     decoded = decode(text)
     return decoded[1] if decoded is not None and decoded[0] == prefix else None
 

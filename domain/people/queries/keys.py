@@ -7,7 +7,7 @@ from domain.foundation.access import Principal
 from domain.foundation.addresses import email_key
 from domain.foundation.database import Statements
 from domain.foundation.errors import Invalid, NotFound, ProblemList
-from domain.foundation.text import EMAIL_LENGTH, storable_text
+from domain.foundation.text import EMAIL_LENGTH, key_text, storable_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,10 @@ class LearnerKey:
     id: int | None = None
     external_id: str | None = None
     email: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.external_id is not None:
+            object.__setattr__(self, "external_id", key_text(self.external_id))
 
 
 @dataclass(frozen=True, slots=True)
