@@ -50,7 +50,13 @@ async def insert(rows: Connection, table: str, **columns: object) -> None:
         table,
     )
     zeros = {"bigint": "0", "integer": "0", "smallint": "0", "boolean": "false", "text": "''", "jsonb": "'{}'"}
-    zeros |= {"character varying": "''", "timestamp with time zone": "now()", "date": "current_date", "ARRAY": "'{}'"}
+    zeros |= {
+        "tstzmultirange": "'{}'",
+        "character varying": "''",
+        "timestamp with time zone": "now()",
+        "date": "current_date",
+        "ARRAY": "'{}'",
+    }
     values = {row["column_name"]: zeros[row["data_type"]] for row in needed}
     values |= {
         name: await rows.fetchval("SELECT quote_nullable($1::text)", str(value)) for name, value in columns.items()

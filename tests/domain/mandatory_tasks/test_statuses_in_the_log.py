@@ -14,7 +14,7 @@ DUE = "2026-03-16"
 
 async def steps(assigning: Assigning, person: Principal) -> list[tuple[str, str]]:
     """Return action and source of what the log tells of somebody, oldest first."""
-    return [(entry["action"], entry["source"]) for entry in reversed(await assigning.log(person))]
+    return [(entry["action"], entry["source"]) for entry in await assigning.log(person)]
 
 
 async def test_an_overdue_that_a_time_zone_ends_or_brings_is_logged(
