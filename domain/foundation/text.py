@@ -50,7 +50,14 @@ def storable_text(value: str, *, path: Sequence[str | int], longest: int, is_bla
 
     A blank text that is allowed holds blanks that people can type, not characters that take no room.
     """
-    value = normal_text(value)
+    return exact_text(normal_text(value), path=path, longest=longest, is_blank_allowed=is_blank_allowed)
+
+
+def exact_text(value: str, *, path: Sequence[str | int], longest: int, is_blank_allowed: bool = False) -> str:
+    """Return `value` unchanged if `storable_text` took it: for addresses, which must not become those of others.
+
+    The normal form of some letters is another one's (that of the sign for kelvin is K).
+    """
     if len(value) > longest:
         raise Invalid(f"At most {longest} characters.", path=path)
     is_blank = not value.strip() if value.isascii() else not any(map(_is_visible, value))

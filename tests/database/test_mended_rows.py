@@ -8,7 +8,7 @@ from tortoise.context import TortoiseContext
 from tortoise.migrations.api.migrate import migrate as apply_migrations
 
 from domain.foundation.migrating import migrate
-from domain.foundation.orm import orm_config
+from domain.foundation.orm import Limits, orm_config
 from tests.support.catalogue import Connection
 from tests.support.servers import APPLICATION, Databases, create_empty_database, drop_database
 
@@ -24,7 +24,7 @@ async def earlier(databases: Databases, superuser: Connection) -> AsyncIterator[
     made = await create_empty_database(databases.superuser_url, name)
     async with TortoiseContext():
         await apply_migrations(
-            config=orm_config(made.owner_url, application_name="earlier", statement_timeout_ms=0), target=BEFORE
+            config=orm_config(made.owner_url, application_name="earlier", limits=Limits(statement=0)), target=BEFORE
         )
     yield made
     await drop_database(databases.superuser_url, name)
@@ -117,6 +117,8 @@ async def test_texts_are_normalized_where_they_collide_with_nothing(earlier: Dat
 async def test_values_of_people_and_of_rules_are_normalized_together(earlier: Databases, rows: Connection) -> None:
     """Whoever has such a value is evaluated by a job, in tenants that have rules, and nobody else is."""
     for tenant_id in (1, 2):
+        for number in range(3):
+            await insert(rows, "learner", id=10 * tenant_id + number, tenant_id=tenant_id, name="Somebody")
         await insert(rows, "learner_ref", learner_id=10 * tenant_id, number=1, tenant_id=tenant_id, value=NFD)
         await insert(rows, "learner_ref", learner_id=10 * tenant_id + 1, number=1, tenant_id=tenant_id, value=NFC)
         await insert(rows, "learner_ref", learner_id=10 * tenant_id + 2, number=1, tenant_id=tenant_id, value="Lager")

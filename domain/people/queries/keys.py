@@ -7,7 +7,7 @@ from domain.foundation.access import Principal
 from domain.foundation.addresses import email_key
 from domain.foundation.database import Statements
 from domain.foundation.errors import Invalid, NotFound, ProblemList
-from domain.foundation.text import EMAIL_LENGTH, key_text, storable_text
+from domain.foundation.text import EMAIL_LENGTH, exact_text, key_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def storable(values: Iterable[str | None]) -> list[str]:
     for value in values:
         if value is not None:
             try:
-                kept.append(storable_text(value, path=(), longest=EMAIL_LENGTH))
+                kept.append(exact_text(value, path=(), longest=EMAIL_LENGTH))
             except Invalid:
                 continue
     return kept
