@@ -53,8 +53,8 @@ def find_key(prefix: str, text: str) -> Reference | None:
     """Return the key that a lookup names, or None where nothing can be found: malformed, or of another type."""
     for begins, kind in ((EXTERNAL, ExternalId), (EMAIL, EmailAddress)):
         if text.startswith(begins) and (kind is ExternalId or prefix == LEARNER):
-            value = text.removeprefix(begins)
-            return kind(value) if value and "\x00" not in value else None
+            value = kind(text.removeprefix(begins))
+            return value if value and "\x00" not in value else None
     decoded = decode(text)
     return decoded[1] if decoded is not None and decoded[0] == prefix else None
 

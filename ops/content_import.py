@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from domain.content.importing import ContentImportRow, ImportResult, import_content
 from domain.enrollments.importing import EnrollmentImportRow, import_enrollments
 from domain.foundation.errors import DomainError, ProblemList
+from domain.foundation.text import key_text
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.row_outcomes import RowOutcome, row_errors
 from ops.column_mapping import FieldSet
@@ -23,7 +24,7 @@ class ContentImport:
 
     def key(self, row: Row) -> str:
         """Return what names a row within its file."""
-        return row["external_id"]
+        return key_text(row["external_id"])
 
     async def write(self, work: UnitOfWork, rows: Sequence[Row]) -> Written:
         """Create or change the courses of these rows."""
@@ -43,7 +44,7 @@ class EnrollmentImport:
 
     def key(self, row: Row) -> str:
         """Return what names a row within its file: no text can hold the character between."""
-        return f"{row['learner']}\0{row['content']}"
+        return f"{key_text(row['learner'])}\0{key_text(row['content'])}"
 
     async def write(self, work: UnitOfWork, rows: Sequence[Row]) -> Written:
         """Enroll the people of these rows."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from domain.foundation.access import Role
 from domain.foundation.errors import DomainError, Invalid
-from domain.foundation.text import external_id_text
+from domain.foundation.text import key_text
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.learner_changes import UNSET, LearnerChanges, RefChange, Unset
 from domain.people.models import PlaceKind
@@ -50,11 +50,8 @@ class LearnerImport:
         self._file_names |= {f"refValues.{index}": field for index, field in enumerate(self._refs)}
 
     def key(self, row: Row) -> str:
-        """Return what names a row within its file: the external ID as it is stored, where it can be."""
-        try:
-            return external_id_text(row["external_id"], path=()) or ""
-        except Invalid:
-            return row["external_id"]
+        """Return what names a row within its file: the external ID as it is stored."""
+        return key_text(row["external_id"])
 
     async def write(self, work: UnitOfWork, rows: Sequence[Row]) -> Written:
         """Create or change the people of these rows; raises MadeForNothing."""

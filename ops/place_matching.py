@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.foundation.errors import DomainError, Invalid
+from domain.foundation.text import key_text
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.models import PlaceKind
 from domain.people.operations import create_place
@@ -43,8 +44,7 @@ class PlaceMatching:
         """Look up everything that the rows name, in one statement."""
         cells = {row.get(field, "") for row in rows for field in _FIELDS.values()}
         cells |= {text for row in rows for text in self._separated(row.get("learning_groups", ""))}
-        # Names have no blanks around them, whatever the cell has.
-        texts = storable({text for cell in cells for text in (cell, cell.strip()) if text})
+        texts = storable({text for cell in cells if (text := key_text(cell))})
         if not texts:
             return
         places = await self._work.sql.rows(
@@ -65,10 +65,12 @@ class PlaceMatching:
 
     async def get(self, kind: PlaceKind, text: str) -> int | None:
         """Return the department or client that a cell names, made where needed; None for an empty cell."""
+        text = key_text(text)
         return await self._get(kind, text, None) if text else None
 
     async def get_sublicense(self, text: str, client_id: int | None) -> int | None:
         """Return the sublicense that a cell names; one that has to be made, or is found by its name, needs a client."""
+        text = key_text(text)
         if not text:
             return None
         known = self._by_external_id.get((PlaceKind.SUBLICENSE, text))
@@ -90,18 +92,17 @@ class PlaceMatching:
         return list(dict.fromkeys(found))
 
     def _separated(self, text: str) -> list[str]:
-        return [name for part in text.split(self._separator) if (name := part.strip())]
+        return [name for part in text.split(self._separator) if (name := key_text(part))]
 
     async def _get(self, kind: PlaceKind, text: str, client_id: int | None) -> int:
         if known := self._by_external_id.get((kind, text)):
             return known.id
-        name = text.strip()
-        place_id = self._by_name.get((kind, client_id, name))
+        place_id = self._by_name.get((kind, client_id, text))
         if place_id is None:
             try:
                 place_id = await create_place(self._work, kind=kind, name=text, client=client_id)
             except DomainError as error:
                 raise Invalid(error.message, path=[_FIELDS[kind]]) from error
-            self._by_name[kind, client_id, name] = place_id
+            self._by_name[kind, client_id, text] = place_id
             self.made[_FIELDS[kind]] += 1
         return place_id

@@ -10,7 +10,7 @@ from domain.foundation.access import Principal
 from domain.foundation.database import Statements
 from domain.foundation.errors import Invalid, ProblemList, TooManyItems
 from domain.foundation.keys import Reference
-from domain.foundation.text import REF_VALUE_LENGTH, storable_text
+from domain.foundation.text import ref_value_text
 from domain.people.models import PlaceKind
 from domain.people.queries import resolve_places
 
@@ -73,16 +73,17 @@ def _resolve_ref(condition: ConditionInput, path: list[str]) -> Condition:
     if not 1 <= condition.field_number <= REF_FIELDS:
         raise Invalid(f"From 1 to {REF_FIELDS}.", path=[*path, "fieldNumber"])
     _judge_length(condition.ref_values, [*path, "values"])
+    values = []
     for number, value in enumerate(condition.ref_values):
         place = [*path, "values", str(number)]
         if value == "":
             raise Invalid("Must not be empty: NOT_EQUALS is met where there is no value.", path=place)
-        storable_text(value, path=place, longest=REF_VALUE_LENGTH, is_blank_allowed=True)
+        values.append(ref_value_text(value, path=place))
     return Condition(
         condition.kind,
         field_number=condition.field_number,
         operator=condition.operator,
-        ref_values=tuple(dict.fromkeys(condition.ref_values)),
+        ref_values=tuple(dict.fromkeys(values)),
     )
 
 

@@ -12,7 +12,7 @@ from domain.enrollments.models import EnrollmentStatus
 from domain.foundation.access import Principal
 from domain.foundation.errors import DomainError, Invalid, ProblemList, TooManyItems
 from domain.foundation.keys import Reference
-from domain.foundation.text import REF_VALUE_LENGTH, storable_text
+from domain.foundation.text import ref_value_text
 from domain.foundation.unit_of_work import UnitOfWork, rehearse
 from domain.people.events import Fact, FactKind, FactsChanged, LearnerBecameActive, LearnerBecameInactive
 from domain.people.models import PlaceKind
@@ -196,7 +196,7 @@ async def _suppose_refs(work: UnitOfWork, learner_id: int, facts: SupposedFacts)
         if value is not None:
             if value == "":
                 raise Invalid("Must not be empty; null removes the value.", path=[*path, "value"])
-            storable_text(value, path=[*path, "value"], longest=REF_VALUE_LENGTH, is_blank_allowed=True)
+            value = ref_value_text(value, path=[*path, "value"])
             await work.sql.execute(
                 "INSERT INTO learner_ref (tenant_id, learner_id, number, value) VALUES ($1, $2, $3, $4)", *args, value
             )

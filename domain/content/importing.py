@@ -10,7 +10,7 @@ from domain.foundation.access import Scope
 from domain.foundation.audit import changed_fields
 from domain.foundation.change_feed import ObjectType, record_changes
 from domain.foundation.errors import DomainError, Invalid, ProblemList
-from domain.foundation.text import EXTERNAL_ID_LENGTH, NAME_LENGTH, name_key
+from domain.foundation.text import EXTERNAL_ID_LENGTH, NAME_LENGTH, key_text, name_key
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.audit_entries import AuditedChange, audit_all
 from domain.people.learner_writing import retried_when_taken
@@ -29,6 +29,10 @@ class ContentImportRow:
     title: str | None = None
     lesson_count: str | None = None
     minimum_score: str | None = None
+
+    def __post_init__(self) -> None:
+        # Courses are found by it before it is judged.
+        object.__setattr__(self, "external_id", key_text(self.external_id))
 
 
 @dataclass(frozen=True, slots=True)

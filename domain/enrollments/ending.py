@@ -73,7 +73,9 @@ retained AS MATERIALIZED (
                         AND r.id NOT IN (SELECT reason_id FROM ending))
    GROUP BY s.enrollment_id),
 ended AS (
-  UPDATE enrollment_reason r SET until_at = $2 FROM (SELECT DISTINCT reason_id FROM ending) d WHERE r.id = d.reason_id
+  -- Never before it began, whatever the clocks of two processes say.
+  UPDATE enrollment_reason r SET until_at = greatest($2, r.since_at)
+    FROM (SELECT DISTINCT reason_id FROM ending) d WHERE r.id = d.reason_id
   RETURNING r.learner_id, r.content_id, r.source, r.rule_id, r.path_id),
 -- Who is ended both ways is logged for its own sake; the oldest of several rules is named.
 closing AS MATERIALIZED (

@@ -49,6 +49,10 @@ class Wanted:
 
 FIRST_ARGUMENT = 7
 
+#: Places that are logged although access was there, because they get a reason that was missing.
+_WITH_ANOTHER_REASON = """
+      OR (is_first AND enrollment_id IN (SELECT enrollment_id FROM cause WHERE is_missing))"""
+
 _GRANT = """
 WITH wanted AS MATERIALIZED ({wanted}),
 -- What there is before this statement. The learners are locked, so nobody else makes or changes an enrollment or a
@@ -114,7 +118,7 @@ logged AS (
          actor_learner_id, actor_service_account_id, resulting_status, occurred_at, recorded_at)
   SELECT $1, learner_id, content_id, 'ENROLLED', coalesce($5, source), rule_id, rule_name, task_id, path_id,
          $3, $4, status, since, $2
-    FROM held WHERE source = 'AUTO_ENROLLMENT' OR (begins AND is_first)
+    FROM held WHERE source = 'AUTO_ENROLLMENT' OR (begins AND is_first){also_logged}
    ORDER BY learner_id, rule_id, content_id
   RETURNING id, rule_id),
 -- Rules whose counts this moves: whose log entries these are, and who share a place with a new reason.
@@ -143,12 +147,18 @@ SELECT w.learner_id, i.course_id AS content_id, 'LEARNING_PATH'::varchar AS sour
 
 
 async def grant(
-    work: UnitOfWork, grants: Sequence[Grant], *, writes_facts: bool, logged_source: Source | None = None
+    work: UnitOfWork,
+    grants: Sequence[Grant],
+    *,
+    writes_facts: bool,
+    logged_source: Source | None = None,
+    logs_every_reason: bool = False,
 ) -> None:
     """Give every reason that is missing, and the courses of paths with them; the learners have to be locked.
 
     `writes_facts` is for everything but rules: the status facts become the status after it, and rules hear of it.
     `logged_source` replaces the reason's source in the log where who asked is another matter than why.
+    `logs_every_reason` is for reasons that take the place of those that the log has told of.
     """
     if not grants:
         return
@@ -167,14 +177,21 @@ async def grant(
         args=arrays,
         is_dated=is_dated,
     )
-    await grant_wanted(work, wanted, writes_facts=writes_facts, logged_source=logged_source)
+    await grant_wanted(
+        work, wanted, writes_facts=writes_facts, logged_source=logged_source, logs_every_reason=logs_every_reason
+    )
 
 
 async def grant_wanted(
-    work: UnitOfWork, wanted: Wanted, *, writes_facts: bool, logged_source: Source | None = None
+    work: UnitOfWork,
+    wanted: Wanted,
+    *,
+    writes_facts: bool,
+    logged_source: Source | None = None,
+    logs_every_reason: bool = False,
 ) -> None:
     """Do what `grant` does for grants that SQL tells, so that bulk work never brings them into Python."""
-    paths = await _grant(work, wanted, logged_source)
+    paths = await _grant(work, wanted, logged_source, _WITH_ANOTHER_REASON if logs_every_reason else "")
     if paths:
         courses = _PATH_COURSES.format(wanted=wanted.sql, began_at=", w.began_at" if wanted.is_dated else "")
         await _grant(work, Wanted(courses, wanted.args, wanted.is_dated), None)
@@ -185,12 +202,16 @@ async def grant_wanted(
         await refresh_path_status(work, list(rules), writes_facts=writes_facts, rules=rules)
 
 
-async def _grant(work: UnitOfWork, wanted: Wanted, logged_source: Source | None) -> list[tuple[Any, ...]]:
+async def _grant(
+    work: UnitOfWork, wanted: Wanted, logged_source: Source | None, also_logged: str = ""
+) -> list[tuple[Any, ...]]:
     """Give the reasons and return the paths among them: learner, path, and ID and name of the rule if it is one's."""
     record = (
         await work.sql.fetch(
             _GRANT.format(
-                wanted=wanted.sql, since="coalesce(w.began_at, $2)" if wanted.is_dated else "$2::timestamptz"
+                wanted=wanted.sql,
+                since="coalesce(w.began_at, $2)" if wanted.is_dated else "$2::timestamptz",
+                also_logged=also_logged,
             ),
             work.tenant_id,
             work.now,

@@ -19,6 +19,7 @@ from domain.enrollments.progress import Attempt, LoggedStep
 from domain.enrollments.progress_recording import LogEntry, Place, load_attempts, write_attempts
 from domain.foundation.access import Scope, Source
 from domain.foundation.errors import DomainError, Invalid, NotFound, ProblemList
+from domain.foundation.instants import past_instant
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.queries import LearnerKey, lock_learners
 from domain.people.queries.keys import find_learner_ids
@@ -242,10 +243,11 @@ def _instant(work: UnitOfWork, when: date | None, zone: tzinfo, name: str, probl
         if when == work.now.astimezone(zone).date():
             # Of today, noon may be still to come.
             instant = min(instant, work.now)
-    if instant > work.now:
-        problems.add(Invalid("Must not lie in the future.", path=[name]))
+    try:
+        return past_instant(instant, work.now, path=[name])
+    except Invalid as error:
+        problems.add(error)
         return None
-    return instant
 
 
 async def _held(work: UnitOfWork, places: set[Place]) -> dict[Place, bool]:

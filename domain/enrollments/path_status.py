@@ -69,7 +69,9 @@ logged AS (
          'LEARNING_PATH', rule_id, rule_name, path_id, $8, $9, next_status,
          CASE WHEN next_status = 'COMPLETED' THEN next_completed_at ELSE occurred_at END, $10
     FROM compared
-   WHERE next_status <> 'NOT_STARTED' AND status <> next_status AND status <> 'COMPLETED'
+   -- A completion that is dated back is logged once more, with its new date.
+   WHERE (next_status <> 'NOT_STARTED' AND status <> next_status AND status <> 'COMPLETED')
+      OR (status = 'COMPLETED' AND completed_at <> next_completed_at)
    ORDER BY learner_id, path_id
   RETURNING id, rule_id),
 fed AS (

@@ -75,6 +75,9 @@ def apply_report(attempt: Attempt, report: Report, requirements: Requirements) -
             logged.append(LoggedStep(ContentActionKind.COMPLETED, after.completed_at))
         else:
             logged.append(LoggedStep(ContentActionKind.STARTED, report.occurred_at))
+    elif after.completed_at is not None and after.completed_at != attempt.completed_at:
+        # Whoever reads the log has to find the date that everything else shows: the last entry has it.
+        logged.append(LoggedStep(ContentActionKind.COMPLETED, after.completed_at))
     failed_at = _failure(attempt, after, report)
     if failed_at is not None:
         logged.append(LoggedStep(ContentActionKind.FAILED, failed_at))

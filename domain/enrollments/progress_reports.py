@@ -22,6 +22,7 @@ from domain.foundation.errors import (
     Problems,
     TooManyItems,
 )
+from domain.foundation.instants import past_instant
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.queries import LearnerKey, lock_learners, resolve_learner
 from domain.people.queries.keys import find_learner_ids
@@ -171,8 +172,11 @@ def _judge_report(work: UnitOfWork, report: ProgressInput, learner_id: int | Non
     if _is_own(work.principal, learner_id):
         # Evidence is not back-dated by the person whom it concerns, administrators included.
         problems.add(NotPermitted("Nobody dates their own progress.", path=["occurredAt"]))
-    elif report.occurred_at > work.now:
-        problems.add(Invalid("Must not lie in the future.", path=["occurredAt"]))
+        return
+    try:
+        past_instant(report.occurred_at, work.now, path=["occurredAt"])
+    except Invalid as error:
+        problems.add(error)
 
 
 def _is_own(principal: Principal, learner_id: int | None) -> bool:

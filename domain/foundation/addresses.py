@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 import idna
 
 from domain.foundation.errors import Invalid
-from domain.foundation.text import EMAIL_LENGTH, storable_text
+from domain.foundation.text import EMAIL_LENGTH, exact_text
 
 #: Of names that are ASCII, whatever servers may be called is taken; IDNA has a say where a label is encoded.
 _PLAIN_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -94,7 +94,7 @@ def _ascii_lower(text: str) -> str:
 
 def email_text(value: str, *, path: Sequence[str | int]) -> str:
     """Return an email address without surrounding blanks; raises Invalid for one that can never be mailed."""
-    stripped = storable_text(value.strip(), path=path, longest=EMAIL_LENGTH)
+    stripped = exact_text(value.strip(), path=path, longest=EMAIL_LENGTH)
     if wire_address(stripped) is None:
         raise Invalid("Is no email address.", path=path)
     return stripped

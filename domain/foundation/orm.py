@@ -6,6 +6,8 @@ from typing import Any
 
 import asyncpg
 
+from domain.foundation.instants import decode_instant, encode_instant
+
 MODEL_MODULES = [
     "domain.foundation.models",
     "domain.tenants.models",
@@ -56,12 +58,18 @@ class PooledConnection(asyncpg.Connection):
 
 
 async def prepare_connection(connection: Any) -> None:
-    """Make jsonb columns dicts and lists; Tortoise hands over text that is JSON already."""
+    """Make jsonb columns dicts and lists, and every instant one of the calendar.
+
+    Tortoise hands over text that is JSON already.
+    """
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
         encoder=lambda value: value if isinstance(value, str) else json.dumps(value),
         decoder=json.loads,
+    )
+    await connection.set_type_codec(
+        "timestamptz", schema="pg_catalog", encoder=encode_instant, decoder=decode_instant, format="tuple"
     )
 
 

@@ -35,6 +35,8 @@ TASK_PLACEHOLDER = "{id}"
 MAX_TASK_URL = 450
 #: Hosts that are this machine: nobody is between.
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+#: A hundred years: what was before them is in no calendar that anybody keeps.
+MAX_DAYS_KEPT = 36_525
 
 
 class BadSettings(ValueError):
@@ -121,17 +123,20 @@ class Settings(BaseSettings):
         default=True, description="Whether selections of operations run as functions compiled from them."
     )
     keep_changes_days: int = Field(
-        default=7, ge=1, description="Days after which a stream that was away has to start over."
+        default=7, ge=1, le=MAX_DAYS_KEPT, description="Days after which a stream that was away has to start over."
     )
-    keep_read_notifications_days: int = Field(default=0, ge=0, description="Days since they were read; 0 for ever.")
+    keep_read_notifications_days: int = Field(
+        default=0, ge=0, le=MAX_DAYS_KEPT, description="Days since they were read; 0 for ever."
+    )
     keep_emails_days: int = Field(
         default=0,
         ge=0,
+        le=MAX_DAYS_KEPT,
         description="Days for which the ledger of reminders tells what became of each email; 0 for ever.",
     )
-    keep_audit_entries_days: int = Field(default=0, ge=0, description="0 for ever.")
+    keep_audit_entries_days: int = Field(default=0, ge=0, le=MAX_DAYS_KEPT, description="0 for ever.")
     keep_finished_jobs_days: int = Field(
-        default=0, ge=0, description="Days since they succeeded or were cancelled; 0 for ever."
+        default=0, ge=0, le=MAX_DAYS_KEPT, description="Days since they succeeded or were cancelled; 0 for ever."
     )
     is_ide_enabled: bool = True
     is_introspection_enabled: bool = True

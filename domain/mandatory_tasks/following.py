@@ -7,13 +7,15 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from domain.enrollments.events import ProgressChanged
-from domain.enrollments.models import EnrollmentStatus
+from domain.enrollments.models import ContentActionKind, EnrollmentStatus
+from domain.foundation.access import Source
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.mandatory_tasks.assignees import load_assignees
 from domain.mandatory_tasks.completion import Completion, complete_tasks
 from domain.mandatory_tasks.local_time import first_instant
+from domain.mandatory_tasks.overdue import note_overdue
 from domain.mandatory_tasks.status import TaskStage
-from domain.mandatory_tasks.task_rows import TaskRow, lock_tasks, status_of, touch_tasks
+from domain.mandatory_tasks.task_rows import TaskRow, action_of, lock_tasks, log_tasks, status_of, touch_tasks
 from domain.notifications.messages import suppress_emails
 from domain.notifications.models import NotificationKind
 from domain.people.events import LearnerBecameActive, LearnerBecameInactive
@@ -92,7 +94,8 @@ async def suspend_tasks(work: UnitOfWork, events: Sequence[LearnerBecameInactive
     waiting = [task.id for task in tasks if task.next_opens_at is not None]
     if resting:
         await work.sql.execute(
-            "UPDATE mandatory_task SET is_suspended = true WHERE tenant_id = $1 AND id = ANY ($2::bigint[])",
+            "UPDATE mandatory_task SET is_suspended = true, is_overdue_noted = false"
+            " WHERE tenant_id = $1 AND id = ANY ($2::bigint[])",
             work.tenant_id,
             resting,
         )
@@ -106,6 +109,13 @@ async def suspend_tasks(work: UnitOfWork, events: Sequence[LearnerBecameInactive
             waiting,
         )
     await touch_tasks(work, resting)
+    # The log said that these were overdue, and nothing that rests is.
+    await log_tasks(
+        work,
+        ContentActionKind.TASK_CHANGED,
+        [action_of(task, work.now) for task in tasks if task.is_open and task.is_overdue_noted],
+        source=Source.MANDATORY_TASK,
+    )
 
 
 async def resume_tasks(work: UnitOfWork, events: Sequence[LearnerBecameActive]) -> None:
@@ -125,6 +135,7 @@ async def resume_tasks(work: UnitOfWork, events: Sequence[LearnerBecameActive]) 
             work.now,
         )
         await touch_tasks(work, resumed)
+        await note_overdue(work, task_ids=resumed)
     await _open_later(work, tasks)
 
 

@@ -13,7 +13,7 @@ from domain.foundation.access import Principal, Scope
 from domain.foundation.change_feed import Change, ObjectType
 from domain.foundation.database import Statements
 from domain.foundation.live import Seen, View, rights_of
-from domain.foundation.text import EMAIL_LENGTH, name_key, storable_text
+from domain.foundation.text import EMAIL_LENGTH, key_text, name_key, storable_text
 from domain.mandatory_tasks.queries import SOURCE, TaskView, tasks
 from domain.mandatory_tasks.rights import require_reading_role, trained_targets
 from domain.mandatory_tasks.task_filter import TaskFilter
@@ -157,8 +157,8 @@ async def live_tasks(reads: Statements, principal: Principal, by: TaskFilter) ->
     require_reading_role(principal)
     by.check()
     search = None
-    if by.search is not None and by.search.strip():
-        search = name_key(storable_text(by.search.strip(), path=["filter", "search"], longest=EMAIL_LENGTH))
+    if by.search is not None and key_text(by.search):
+        search = name_key(storable_text(key_text(by.search), path=["filter", "search"], longest=EMAIL_LENGTH))
     places: dict[PlaceKind, frozenset[int] | None] = {
         kind: None if references is None else frozenset(await find_place_ids(reads, principal, kind, references))
         for kind, references in (

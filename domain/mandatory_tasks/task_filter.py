@@ -15,7 +15,7 @@ from domain.foundation.database import Statements
 from domain.foundation.errors import ProblemList, TooManyItems
 from domain.foundation.keys import Reference
 from domain.foundation.listing import Query
-from domain.foundation.text import EMAIL_LENGTH, storable_text
+from domain.foundation.text import EMAIL_LENGTH, key_text, storable_text
 from domain.mandatory_tasks.rights import bulk_visibility, trained_targets, visibility
 from domain.mandatory_tasks.status import TaskStatus
 from domain.mandatory_tasks.status_conditions import restrict_statuses
@@ -180,8 +180,8 @@ async def _restrict_learners(
     if by.has_department is not None:
         somewhere = "EXISTS (SELECT 1 FROM learner_place p WHERE p.learner_id = {learner} AND p.kind = 'D')"
         conditions.append((somewhere if by.has_department else f"NOT {somewhere}", ()))
-    if by.search is not None and by.search.strip():
-        text = storable_text(by.search.strip(), path=["filter", "search"], longest=EMAIL_LENGTH)
+    if by.search is not None and key_text(by.search):
+        text = storable_text(key_text(by.search), path=["filter", "search"], longest=EMAIL_LENGTH)
         conditions.append(("{learner} IN (SELECT search_learners(?))", (contains_pattern(text),)))
     if named is None and not conditions:
         return None

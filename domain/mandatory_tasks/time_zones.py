@@ -7,14 +7,17 @@ what was sent stays sent.
 from collections.abc import Collection, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
+from domain.enrollments.models import ContentActionKind
+from domain.foundation.access import Source
 from domain.foundation.background import BACKGROUND_THRESHOLD, Job, create_job
 from domain.foundation.change_feed import ObjectType
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.mandatory_tasks.assignees import load_assignees
 from domain.mandatory_tasks.local_time import end_of, first_instant
+from domain.mandatory_tasks.overdue import note_overdue
 from domain.mandatory_tasks.reminder_schedule import scheduled_at
-from domain.mandatory_tasks.task_rows import lock_tasks, touch_tasks
+from domain.mandatory_tasks.task_rows import action_of, lock_tasks, log_tasks, touch_tasks
 from domain.people.events import LearnerTimeZoneChanged
 from domain.people.queries import lock_learners
 from domain.tenants.events import TenantTimeZoneChanged
@@ -95,6 +98,9 @@ async def _move(work: UnitOfWork, learner_ids: Collection[int]) -> None:
         for task, at, opens_at in zip(tasks, due, opens, strict=True)
         if (task.due_at, task.next_opens_at) != (at, opens_at)
     }
+    in_time = [
+        task for task, at in zip(tasks, due, strict=True) if task.is_open and task.is_overdue_noted and at > work.now
+    ]
     await work.sql.execute(
         """
         WITH n AS (
@@ -113,6 +119,14 @@ async def _move(work: UnitOfWork, learner_ids: Collection[int]) -> None:
         work.now,
     )
     await touch_tasks(work, sorted(moved | await _move_reminders(work, zones)))
+    # The log said that these were overdue; it has to say that they are not any more, and which others are now.
+    await log_tasks(
+        work,
+        ContentActionKind.TASK_CHANGED,
+        [action_of(task, work.now) for task in in_time],
+        source=Source.MANDATORY_TASK,
+    )
+    await note_overdue(work, task_ids=sorted(moved))
 
 
 async def _move_reminders(work: UnitOfWork, zones: Mapping[int, ZoneInfo]) -> set[int]:

@@ -34,7 +34,12 @@ async def withdraw_mandatory_task(work: UnitOfWork, *, task_id: int, keeps_enrol
     await take_back(work, task)
     if keeps_enrollment:
         # Before the other reason ends, so that access is never interrupted.
-        await grant(work, [Grant(task.learner_id, task.target_id, work.principal.source)], writes_facts=True)
+        await grant(
+            work,
+            [Grant(task.learner_id, task.target_id, work.principal.source)],
+            writes_facts=True,
+            logs_every_reason=True,
+        )
     await end_reason_of_task(work, task_id)
     await tell_learners(work, NotificationKind.TASK_WITHDRAWN, [task_id])
     return task_id

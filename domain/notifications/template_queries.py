@@ -7,7 +7,7 @@ from domain.foundation.access import Principal
 from domain.foundation.database import Statements
 from domain.foundation.errors import NotFound
 from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, read_page
-from domain.foundation.text import NAME_LENGTH, storable_text
+from domain.foundation.text import NAME_LENGTH, key_text, storable_text
 from domain.notifications.template_access import may_change, require_seeing_templates, sees_templates
 from domain.people.queries.patterns import contains_pattern
 
@@ -47,8 +47,8 @@ async def list_templates(
     """Return a page of the tenant's templates, by name. Raises Forbidden for those who may not see them."""
     require_seeing_templates(principal)
     query = _templates(principal)
-    if search is not None and search.strip():
-        text = storable_text(search.strip(), path=["search"], longest=NAME_LENGTH)
+    if search is not None and key_text(search):
+        text = storable_text(key_text(search), path=["search"], longest=NAME_LENGTH)
         query.where("name_key LIKE ?", contains_pattern(text))
     page = await read_page(reads, TemplateRow, query, _BY_NAME, request)
     return replace(page, rows=[_shown(row, principal) for row in page.rows])

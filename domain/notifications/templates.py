@@ -98,14 +98,12 @@ async def lock_template(work: UnitOfWork, template_id: int) -> EmailTemplate | N
 
 def subject_text(value: str, *, path: list[str | int]) -> str:
     """Return a subject with placeholders; raises Invalid for one that is not harmless."""
-    storable_text(value, path=path, longest=SUBJECT_LENGTH)
-    return _judged(value, path=path, is_one_line=True)
+    return _judged(storable_text(value, path=path, longest=SUBJECT_LENGTH), path=path, is_one_line=True)
 
 
 def body_text(value: str, *, path: list[str | int]) -> str:
     """Return a body with placeholders; raises Invalid for one that is not harmless."""
-    storable_text(value, path=path, longest=LONGEST_TEMPLATE)
-    return _judged(value, path=path)
+    return _judged(storable_text(value, path=path, longest=LONGEST_TEMPLATE), path=path)
 
 
 async def _lock_for_change(work: UnitOfWork, template_id: int) -> EmailTemplate:

@@ -12,7 +12,7 @@ from domain.foundation.access import Principal, Role
 from domain.foundation.addresses import email_key, email_text
 from domain.foundation.errors import AlreadyExists, DomainError, Invalid, NotFound, NotPermitted, TooManyItems
 from domain.foundation.keys import Reference
-from domain.foundation.text import REF_VALUE_LENGTH, external_id_text, name_text, storable_text
+from domain.foundation.text import external_id_text, name_text, ref_value_text
 from domain.people.errors import LearnerIsErased
 from domain.people.learner_changes import LONGEST_LIST, LearnerChanges, Unset
 from domain.people.learner_state import LearnerState
@@ -178,12 +178,7 @@ def _refs(judgment: _Judgment, before: LearnerState, changes: LearnerChanges) ->
             )
         else:
             try:
-                refs[change.number] = storable_text(
-                    change.value,
-                    path=judgment.path("refValues", index, "value"),
-                    longest=REF_VALUE_LENGTH,
-                    is_blank_allowed=True,
-                )
+                refs[change.number] = ref_value_text(change.value, path=judgment.path("refValues", index, "value"))
             except Invalid as error:
                 judgment.errors.append(error)
         seen.add(change.number)

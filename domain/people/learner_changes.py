@@ -7,6 +7,7 @@ from typing import Final
 
 from domain.foundation.access import Role
 from domain.foundation.keys import Reference
+from domain.foundation.text import key_text
 from domain.people.models import PlaceKind
 
 #: Longest list of places or reference values of one person.
@@ -45,6 +46,11 @@ class LearnerChanges:
     clients: Sequence[Reference] | Unset = UNSET
     sublicenses: Sequence[Reference] | Unset = UNSET
     ref_values: Sequence[RefChange] = ()
+
+    def __post_init__(self) -> None:
+        # People are found by it before it is judged.
+        if isinstance(self.external_id, str):
+            object.__setattr__(self, "external_id", key_text(self.external_id))
 
     def references(self) -> list[tuple[PlaceKind, Reference]]:
         """Return every place that is named."""

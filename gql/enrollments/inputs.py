@@ -103,8 +103,8 @@ class _Progress:
     )
     occurred_at: datetime | None = strawberry.field(
         default=None,
-        description="Timestamp of the progress in the reporting system; left out for now, and always by who reports "
-        "their own.",
+        description="Timestamp of the progress in the reporting system, from the year 1900 to now; left out for now, "
+        "and always by who reports their own.",
     )
 
 

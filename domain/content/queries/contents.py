@@ -9,7 +9,7 @@ from domain.content.queries.visibility import assignability, visibility
 from domain.foundation.access import Principal
 from domain.foundation.database import Statements
 from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, read_page
-from domain.foundation.text import NAME_LENGTH, name_key, storable_text
+from domain.foundation.text import NAME_LENGTH, key_text, name_key, storable_text
 
 _ORDER = Order((SortKey("c.title_key", "title_key", "text"), SortKey("c.id", "id")))
 
@@ -140,8 +140,8 @@ async def list_contents(
     _require_catalogue(principal)
     by = restriction or ContentFilter()
     query = _contents(principal).where(visibility(principal))
-    if by.search is not None and by.search.strip():
-        text = storable_text(by.search.strip(), path=["filter", "search"], longest=NAME_LENGTH)
+    if by.search is not None and key_text(by.search):
+        text = storable_text(key_text(by.search), path=["filter", "search"], longest=NAME_LENGTH)
         query.where("strpos(c.title_key, ?) > 0", name_key(text))
     if by.kind is not None:
         query.where("c.kind = ?", by.kind.value)

@@ -9,7 +9,7 @@ from domain.foundation.access import Principal
 from domain.foundation.database import Statements
 from domain.foundation.errors import Invalid, NotFound, ProblemList
 from domain.foundation.keys import ExternalId, Reference
-from domain.foundation.text import EXTERNAL_ID_LENGTH, storable_text
+from domain.foundation.text import EXTERNAL_ID_LENGTH, key_text, storable_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,10 @@ class ContentKey:
 
     id: int | None = None
     external_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.external_id is not None:
+            object.__setattr__(self, "external_id", key_text(self.external_id))
 
     @classmethod
     def of(cls, reference: Reference) -> "ContentKey":

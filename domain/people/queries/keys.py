@@ -9,7 +9,7 @@ from domain.foundation.addresses import email_key
 from domain.foundation.database import Statements
 from domain.foundation.errors import Invalid, NotFound, ProblemList
 from domain.foundation.keys import EmailAddress, ExternalId, Reference
-from domain.foundation.text import EMAIL_LENGTH, storable_text
+from domain.foundation.text import EMAIL_LENGTH, exact_text, key_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,10 @@ class LearnerKey:
     id: int | None = None
     external_id: str | None = None
     email: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.external_id is not None:
+            object.__setattr__(self, "external_id", key_text(self.external_id))
 
     @classmethod
     def of(cls, reference: Reference) -> Self:
@@ -45,7 +49,7 @@ def storable(values: Iterable[str | None]) -> list[str]:
     for value in values:
         if value is not None:
             try:
-                kept.append(storable_text(value, path=(), longest=EMAIL_LENGTH))
+                kept.append(exact_text(value, path=(), longest=EMAIL_LENGTH))
             except Invalid:
                 continue
     return kept

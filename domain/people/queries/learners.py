@@ -9,7 +9,7 @@ from domain.foundation.database import Statements
 from domain.foundation.errors import NotPermitted, ProblemList
 from domain.foundation.keys import Reference
 from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, read_page
-from domain.foundation.text import EMAIL_LENGTH, storable_text
+from domain.foundation.text import EMAIL_LENGTH, key_text, storable_text
 from domain.people.models import PlaceKind
 from domain.people.queries.keys import LearnerKey, find_learner_ids
 from domain.people.queries.patterns import contains_pattern
@@ -182,8 +182,8 @@ async def _restrict(reads: Statements, principal: Principal, query: Query, by: L
     if principal.is_trainer and by.sublicense_ids is not None:
         problems.add(NotPermitted(path=["filter", "sublicenseIds"]))
     problems.raise_if_any()
-    if by.search is not None and by.search.strip():
-        text = storable_text(by.search.strip(), path=["filter", "search"], longest=EMAIL_LENGTH)
+    if by.search is not None and key_text(by.search):
+        text = storable_text(key_text(by.search), path=["filter", "search"], longest=EMAIL_LENGTH)
         query.where("l.id IN (SELECT search_learners(?))", contains_pattern(text))
     for kind, references in (
         (PlaceKind.DEPARTMENT, by.department_ids),

@@ -2,12 +2,15 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 
 from domain.foundation.background import BACKGROUND_THRESHOLD
 from domain.foundation.locks import share_rules
 from domain.foundation.unit_of_work import UnitOfWork
 
 _LAST_ADMIN = 7_263_403
+#: How far a transaction can be behind those that it has waited for. What is further ahead was written by another clock.
+MAX_BEHIND = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +51,36 @@ async def lock_learners(work: UnitOfWork, ids: Collection[int]) -> list[LockedLe
         work.tenant_id,
         list(ids),
     )
-    work.locked_learner_ids.update(learner.id for learner in locked)
+    await _take_over(work, [learner.id for learner in locked])
     return locked
+
+
+async def _take_over(work: UnitOfWork, ids: Collection[int]) -> None:
+    """Go on about people who are locked now, at the earliest when the last change of their access was made.
+
+    Time was taken before the lock: whoever had it first may have begun later, and nothing ends before it began.
+    """
+    work.locked_learner_ids.update(ids)
+    if not ids:
+        return
+    last = await work.sql.value(
+        """
+        SELECT max(greatest(r.since_at, r.until_at))
+          FROM enrollment e JOIN enrollment_reason r ON r.enrollment_id = e.id
+         WHERE e.tenant_id = $1 AND e.learner_id = ANY ($2::bigint[])
+        """,
+        work.tenant_id,
+        list(ids),
+    )
+    if last is not None and work.now < last <= work.now + MAX_BEHIND:
+        work.now = last
 
 
 async def lock_learner_alone(work: UnitOfWork, learner_id: int) -> None:
     """Lock a person against being referred to as well: whoever has made them an owner or trainer has ended before."""
     await share_rules(work)
     await work.sql.fetch("SELECT FROM learner WHERE tenant_id = $1 AND id = $2 FOR UPDATE", work.tenant_id, learner_id)
-    work.locked_learner_ids.add(learner_id)
+    await _take_over(work, [learner_id])
 
 
 async def lock_learners_left(work: UnitOfWork, ids: Collection[int]) -> None:
@@ -78,7 +102,7 @@ async def lock_found_learners(work: UnitOfWork, found: str, *args: object) -> li
         work.tenant_id,
         *args,
     )
-    work.locked_learner_ids.update(locked)
+    await _take_over(work, locked)
     return locked
 
 
@@ -91,6 +115,7 @@ async def lock_idle_learners(work: UnitOfWork, ids: Collection[int]) -> list[int
         work.tenant_id,
         list(ids),
     )
+    await _take_over(work, locked)
     return locked
 
 

@@ -9,7 +9,7 @@ from domain.foundation.errors import Forbidden, NotFound, ProblemList
 from domain.foundation.keys import ExternalId, Reference
 from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, read_page
 from domain.foundation.row_shapes import keyed_rows_of
-from domain.foundation.text import NAME_LENGTH, storable_text
+from domain.foundation.text import NAME_LENGTH, key_text, storable_text
 from domain.people.models import PlaceKind
 from domain.people.queries.keys import storable
 from domain.people.queries.patterns import contains_pattern
@@ -140,8 +140,8 @@ async def list_places(
     query = _places(principal).where("p.kind = ?", kind.value)
     if kind is PlaceKind.LEARNING_GROUP and not principal.sees_all:
         query.where("p.owner_id = ?", principal.learner_id)
-    if search is not None and search.strip():
-        text = storable_text(search.strip(), path=["search"], longest=NAME_LENGTH)
+    if search is not None and key_text(search):
+        text = storable_text(key_text(search), path=["search"], longest=NAME_LENGTH)
         query.where("p.name_key LIKE ?", contains_pattern(text))
     if client is not None:
         query.where(
