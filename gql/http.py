@@ -25,7 +25,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET
 
-from domain.foundation.errors import RequestFailure, Unauthenticated, Unavailable
+from domain.foundation.errors import RequestFailure, Unauthenticated
 from domain.foundation.feed_reader import FeedReaders
 from domain.foundation.settings import Settings
 from gql import limits
@@ -44,11 +44,12 @@ from gql.negotiation import (
     preferred_type,
 )
 from gql.observing import count_refusal
-from gql.persisted_documents import PERSISTED_QUERY_NOT_FOUND, PersistedDocuments, read_trusted_documents
+from gql.persisted_documents import PersistedDocuments, read_trusted_documents
 from gql.places import Places
-from gql.rate_limit import RATE_LIMITED, CostLimiter
+from gql.rate_limit import CostLimiter
 from gql.request_body import BodyTooLarge, BodyTooSlow, count_values, limit_body
 from gql.request_errors import NO_OPERATION, no_operation, result_body
+from gql.responses import json_response, retry_after, status_of
 from gql.schema import ANSWERED_AT_ONCE, Schema
 from gql.sse import EVENT_STREAM, EventStreamResponse, refusal_events, single_event, stream_events
 from gql.streaming import RETRY_AFTER, Refused
@@ -283,7 +284,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     ) -> Response:
         count_refusal(extensions["code"])
         body = {"errors": [{"message": message, "extensions": extensions}]}
-        return _json_response(body, status, media_type(accepted_by(request) or "*/*"), headers)
+        return json_response(body, status, media_type(accepted_by(request) or "*/*"), headers)
 
     async def execute_single(
         self,
@@ -386,30 +387,4 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     def create_response(self, response_data: Any, sub_response: Response) -> Response:
         """Return the response with the status that its content calls for."""
         chosen = str(sub_response.media_type)
-        return _json_response(response_data, _status(response_data, chosen), chosen, _retry_after(response_data))
-
-
-def _status(body: dict[str, Any], chosen: str) -> int:
-    codes = {error.get("extensions", {}).get("code") for error in body.get("errors", ())}
-    data = body.get("data")
-    if Unavailable.code in codes and not any(value is not None for value in (data or {}).values()):
-        return 503
-    if RATE_LIMITED in codes and "data" not in body:
-        return 429
-    if PERSISTED_QUERY_NOT_FOUND in codes:
-        # Clients send the document then, and take any other status for a server that knows no hashes.
-        return 200
-    # Clients that know only `application/json` expect errors of the document with 200.
-    return 200 if "data" in body or chosen == JSON else 400
-
-
-def _retry_after(body: dict[str, Any]) -> dict[str, str]:
-    waits = [error.get("extensions", {}).get("retryAfterSeconds", 0) for error in body.get("errors", ())]
-    return {"Retry-After": str(max(waits))} if any(waits) else {}
-
-
-def _json_response(body: Any, status: int, chosen: str, headers: dict[str, str] | None = None) -> Response:
-    response = Response(orjson.dumps(body), status_code=status, headers={"Cache-Control": "no-store"} | (headers or {}))
-    response.headers["Content-Type"] = f"{chosen}; charset=utf-8"
-    response.headers["Vary"] = "Accept, Authorization"
-    return response
+        return json_response(response_data, status_of(response_data, chosen), chosen, retry_after(response_data))

@@ -26,6 +26,7 @@ from domain.foundation.settings import Settings
 from jobs import emails
 from jobs.broker import create_broker
 from jobs.emails import EmailWork
+from jobs.queue_lengths import queue_lengths
 from jobs.rounds import SWEPT, Round, take_turn
 from jobs.rule_work import declare_job_actor
 
@@ -126,7 +127,7 @@ def run_worker(settings: Settings, *, threads: int = THREADS) -> None:
     # One connection for each message, and one for whoever notes a failure meanwhile.
     connections = Connections(settings, pool_size=threads + 1 + emails.THREADS + SWEEP_THREADS)
     broker = create_broker(settings.queue_url, middleware=[AsyncIO(), connections])
-    declare_job_actor(broker, should_stop=connections.is_stopping.is_set)
+    declare_job_actor(broker, queue_lengths(broker, settings.queue_url), should_stop=connections.is_stopping.is_set)
     # Brokers of their own, as a worker's threads take whatever its broker has. They use the loop of the first one.
     email_broker, sweep_broker = create_broker(settings.queue_url), create_broker(settings.queue_url)
     connections.emails.declare_actor(email_broker)

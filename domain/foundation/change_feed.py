@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from domain.foundation import metrics
+from domain.foundation import log_blocks, metrics
 from domain.foundation.database import ReadScope, Session, Statements, across_tenants, writing
-from domain.foundation.log_blocks import BATCH as BLOCKS
 from domain.foundation.log_blocks import close_some_blocks
 from domain.foundation.unit_of_work import UnitOfWork
 
@@ -255,7 +254,7 @@ async def _take_turn(tenant_id: int) -> tuple[int, bool]:
             moved = (await sequence_batch(sql, tenant_id, waits=False)).count
     metrics.SEQUENCED.inc(moved)
     closed = await close_some_blocks(tenant_id)
-    return moved, moved >= BATCH or closed >= BLOCKS
+    return moved, moved >= BATCH or closed >= log_blocks.BATCH
 
 
 async def measure_lag(now: datetime) -> tuple[int, float]:

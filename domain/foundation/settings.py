@@ -230,7 +230,10 @@ class Settings(BaseSettings):
     def issuers(self) -> tuple[TokenIssuer, ...]:
         """Who signs tokens; nobody where this service does so itself."""
         if self.jwks_url:
-            only = TokenIssuer(issuer=self.token_issuer, jwks_url=self.jwks_url, audience=self.token_audience)
+            # Its parts have been checked as settings of their own.
+            only = TokenIssuer.model_construct(
+                issuer=self.token_issuer, jwks_url=self.jwks_url, audience=self.token_audience
+            )
             return (only, *self.token_issuers)
         return tuple(self.token_issuers)
 

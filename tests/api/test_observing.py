@@ -206,7 +206,7 @@ async def test_web_pages_elsewhere_never_send_credentials_of_ours(settings: Sett
             assert response.headers.get("access-control-allow-origin") == (origin if is_ours else None)
             assert "access-control-allow-credentials" not in response.headers
         allowed = await shared.http.get("/healthz", headers={"Origin": "https://lms.example"})
-        assert allowed.headers["access-control-expose-headers"] == "Retry-After, X-Request-ID"
+        assert allowed.headers["access-control-expose-headers"] == "Retry-After, Content-Disposition, X-Request-ID"
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ from domain.foundation.settings import Settings
 from domain.tenants.models import Tenant
 from gql.authentication import issue_token
 from gql.ids import CONTENT, LEARNER, LEARNING_GROUP, SERVICE_ACCOUNT, encode
-from tests.realtime.test_protocol import INIT, NEWS, TENANT, code_after
+from tests.realtime.test_protocol import INIT, NEWS, TENANT
 from tests.realtime.test_streams import ENROLL, ENROLLMENTS
 from tests.support import factories
 from tests.support.api import ERRORS, Api
 from tests.support.event_stream import events
-from tests.support.live import LiveServer, Stream, serving
+from tests.support.live import LiveServer, Stream, code_after, serving
 
 LOG = """subscription ($after: String) { contentActionsLogged(after: $after) {
   cursor reset { reason } contentActions { id } } }"""

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 from domain.foundation.access import Principal
 from ops.websocket_transport import PatientWebSocketProtocol
-from tests.realtime.test_protocol import TENANT, code_after
-from tests.support.live import PATIENCE, LiveServer
+from tests.realtime.test_protocol import TENANT
+from tests.support.live import PATIENCE, LiveServer, code_after
 
 
 async def test_floods_of_messages_end_with_4429(live: LiveServer, admin: Principal) -> None:

@@ -11,31 +11,17 @@ from typing import Any
 import orjson
 import pytest
 import websockets
-from websockets.asyncio.client import ClientConnection
 
 from domain.foundation.access import Principal
 from domain.foundation.database import writing
-from domain.foundation.settings import Settings
 from gql import http, streaming
 from gql.ids import LEARNER, encode
-from tests.support import factories
 from tests.support.api import Api
-from tests.support.live import PATIENCE, LiveServer, Socket, serving
+from tests.support.live import PATIENCE, LiveServer, Socket, code_after
 
 NEWS = "subscription ($after: String) { notificationsReceived(after: $after) { cursor notifications { title } } }"
 TENANT = "{ tenant { name } }"
 INIT = {"type": "connection_init"}
-
-
-async def code_after(connection: ClientConnection, *messages: Any) -> int | None:
-    """Send messages (bytes and text as they are) and return the code with which the server closes."""
-    # It may close before all of a message has been sent.
-    with contextlib.suppress(websockets.ConnectionClosed):
-        for message in messages:
-            await connection.send(message if isinstance(message, str | bytes) else orjson.dumps(message).decode())
-    async with asyncio.timeout(PATIENCE):
-        await connection.wait_closed()
-    return connection.close_code
 
 
 @pytest.fixture
@@ -312,51 +298,6 @@ async def test_nothing_follows_the_end_of_a_stream(api: Api, live: LiveServer, a
             now,
         )
     await stream.silence(0.5)
-
-
-async def test_twenty_streams_are_what_a_connection_has(socket: Socket) -> None:
-    """The next one is refused until one of them ends."""
-    streams = [await socket.follow(NEWS) for _ in range(20)]
-    refused = await socket.subscribe(NEWS)
-    message = await refused.message()
-    assert message["type"] == "error"
-    (error,) = message["payload"]
-    assert error["extensions"]["code"] == "RATE_LIMITED"
-    assert error["extensions"]["retryAfterSeconds"] > 0
-    await streams[0].complete()
-    await socket.follow(NEWS)
-
-
-async def test_ten_connections_are_what_an_account_has(
-    live: LiveServer, api: Api, admin: Principal, learner: Principal
-) -> None:
-    """The next one is closed with 1013, until one has gone; others have their own."""
-    sockets = [await live.acting_as(admin) for _ in range(10)]
-    beginning = {**INIT, "payload": {"authorization": api.acting_as(admin).headers["Authorization"]}}
-    assert await code_after(await live.connect(), beginning) == 1013
-    await live.acting_as(learner)
-    await sockets[0].close()
-    async with asyncio.timeout(PATIENCE):
-        while live.endpoint.connections.count > 10:  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
-    await live.acting_as(admin)
-
-
-async def test_bounds_are_settings(
-    api: Api, settings: Settings, admin: Principal, learner: Principal, another_admin: Principal
-) -> None:
-    """A tenant has one of its own, which other tenants do not notice."""
-    bounds = {"streams_per_connection": 2, "connections_per_account": 1, "connections_per_tenant": 2}
-    async with serving(api, settings.model_copy(update=bounds)) as live:
-        socket = await live.acting_as(admin)
-        for _ in range(2):
-            await socket.follow(NEWS)
-        assert await (await socket.subscribe(NEWS)).errors() == ["RATE_LIMITED"]
-        await live.acting_as(learner)
-        for person in (admin, await factories.create_person(admin.tenant_id)):
-            beginning = {**INIT, "payload": {"authorization": api.acting_as(person).headers["Authorization"]}}
-            assert await code_after(await live.connect(), beginning) == 1013
-        await live.acting_as(another_admin)
 
 
 async def test_who_does_not_answer_pings_is_closed_with_1013(live: LiveServer, admin: Principal) -> None:

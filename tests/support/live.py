@@ -1,6 +1,7 @@
 """The API's streams as clients see them: a real server on loopback, and sockets of graphql-transport-ws."""
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -208,3 +209,14 @@ async def serving(api: Api, settings: Settings) -> AsyncIterator[LiveServer]:
         await task
         await app.state.feeds.stop()
         await app.state.limiter.close()
+
+
+async def code_after(connection: ClientConnection, *messages: Any) -> int | None:
+    """Send messages (bytes and text as they are) and return the code with which the server closes."""
+    # It may close before all of a message has been sent.
+    with contextlib.suppress(websockets.ConnectionClosed):
+        for message in messages:
+            await connection.send(message if isinstance(message, str | bytes) else orjson.dumps(message).decode())
+    async with asyncio.timeout(PATIENCE):
+        await connection.wait_closed()
+    return connection.close_code
