@@ -29,7 +29,7 @@ from bench import (
 from bench.database import Addresses, Connection, database_of_run
 from bench.report import Figure, print_json, print_table
 from bench.size import SIZES, Size
-from domain.foundation.database import connected
+from domain.foundation.database.sessions import connected
 from jobs.worker import LIMITS
 
 Measure = Callable[[Connection, Addresses, Size], Awaitable[list[Figure]]]

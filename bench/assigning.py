@@ -8,21 +8,21 @@ INSERT … SELECT of the very rows that a chunk has written, by turns with the c
 from datetime import timedelta
 from time import perf_counter
 
-from bench.copies import Copies
 from bench.database import Addresses, Connection, settle, without_indexes
+from bench.floor_tables import Copies
+from bench.interleaved import Turns
 from bench.report import Figure, Spread
 from bench.size import Size
-from bench.turns import Turns
 from bench.world import Company, found_company
 from domain.content.queries import ContentKey
 from domain.foundation import clock
-from domain.foundation.database import ReadScope
-from domain.foundation.listing import PageRequest
+from domain.foundation.database.sessions import ReadScope
 from domain.foundation.models import JobKind
+from domain.foundation.paging import PageRequest
 from domain.foundation.unit_of_work import UnitOfWork, perform
-from domain.mandatory_tasks.audience import AudiencePart
-from domain.mandatory_tasks.bulk_assigning import bulk_assign_mandatory_tasks
-from domain.mandatory_tasks.bulk_preview import count_previewed, list_previewed_results, preview_bulk_assignment
+from domain.mandatory_tasks.bulk.assigning import bulk_assign_mandatory_tasks
+from domain.mandatory_tasks.bulk.audience import AudiencePart
+from domain.mandatory_tasks.bulk.preview import count_previewed, list_previewed_results, preview_bulk_assignment
 
 NAME = "assigning"
 LEAST_SHARE = 0.3

@@ -7,16 +7,16 @@ takes turns with the chunks, so that whatever else the machine does meanwhile hi
 
 from time import perf_counter
 
-from bench.copies import Copies
 from bench.database import Addresses, Connection, settle, without_indexes
+from bench.floor_tables import Copies
+from bench.interleaved import Turns
 from bench.report import Figure, Spread
 from bench.size import Size
-from bench.turns import Turns
 from bench.world import Company, found_company, watched_value
-from domain.auto_assignment.condition_input import ConditionInput
-from domain.auto_assignment.conditions import ConditionKind, RefOperator
+from domain.auto_assignment.conditions.atoms import ConditionKind, RefOperator
+from domain.auto_assignment.conditions.input import ConditionInput
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
-from domain.auto_assignment.rule_editing import RuleDraft, RuleSaved, create_rule
+from domain.auto_assignment.rules.editing import RuleDraft, RuleSaved, create_rule
 from domain.content.queries import ContentKey
 from domain.foundation import clock
 from domain.foundation.models import JobKind

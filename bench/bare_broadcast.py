@@ -13,7 +13,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from bench.processes import HOST
-from ops.websocket_transport import PatientWebSocketProtocol
+from ops.web.websocket_transport import PatientWebSocketProtocol
 
 PROTOCOL = "graphql-transport-ws"
 

@@ -20,10 +20,10 @@ from starlette.routing import Route
 
 from bench.read_cases import STATEMENTS
 from domain.foundation import clock
-from domain.foundation.database import connected
+from domain.foundation.database.sessions import connected
 from domain.foundation.settings import Settings
-from gql.authentication import authenticate
-from gql.rate_limit import CostLimiter, account_of
+from gql.identity.authentication import authenticate
+from gql.limits.rate_limit import CostLimiter, account_of
 
 Fetch = Callable[[Request, str, list[Any]], Awaitable[Sequence[Any]]]
 

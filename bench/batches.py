@@ -13,20 +13,20 @@ from pathlib import Path
 from time import perf_counter
 
 import domain.reactions  # noqa: F401  Changes need the table of reactions.
-from bench.crowd import crowd
 from bench.database import Addresses, Connection, settle
 from bench.live import PAUSES, TO_AN_ACCOUNT, greetings, running_broadcast
 from bench.mutation import token_of, web_server
 from bench.processes import cpu_seconds, until_ready
 from bench.report import Figure, Spread
 from bench.size import Size
+from bench.subscriber_process import crowd
 from bench.world import Company, found_company
 from domain.content.queries import ContentKey
 from domain.enrollments.operations import enroll_learner, unenroll_learner
 from domain.foundation import clock, nudge
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.people.queries import LearnerKey
-from ops.embedded import EmbeddedValkey
+from ops.servers.embedded import EmbeddedValkey
 
 NAME = "batches"
 SUBSCRIBERS, CHANGES = 500, 100

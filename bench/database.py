@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from ops.data_directory import Secrets
-from ops.database_setup import DATABASE, OWNER, prepare_database
-from ops.embedded import EmbeddedPostgres
+from ops.servers.data_directory import Secrets
+from ops.servers.database_setup import DATABASE, OWNER, prepare_database
+from ops.servers.embedded import EmbeddedPostgres
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]

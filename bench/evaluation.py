@@ -15,11 +15,11 @@ from bench.report import Figure, Spread
 from bench.rules import give_rules
 from bench.size import Size
 from bench.world import Company, found_company, watched_value
-from domain.auto_assignment.evaluation import reevaluate_rules
+from domain.auto_assignment.evaluation.evaluating import reevaluate_rules
 from domain.foundation import clock
 from domain.foundation.unit_of_work import UnitOfWork, install, perform
 from domain.people.events import FactsChanged
-from domain.people.learner_changes import LearnerChanges, RefChange
+from domain.people.learners.changes import LearnerChanges, RefChange
 from domain.people.operations import update_learner
 from domain.people.queries import LearnerKey
 from domain.reactions import REACTIONS

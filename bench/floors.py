@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bench.database import Connection
 from bench.world import Company
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 
 #: What a change of one reference value writes when one rule takes a course away and another one gives one.
 _CHANGE = """

@@ -21,9 +21,9 @@ from bench.rules import give_rules
 from bench.size import Size
 from bench.world import REF_VALUES, Company, found_company, ref_value, watched_value
 from domain.foundation import clock
-from domain.foundation.database import writing
-from domain.people.row_outcomes import RowOutcome
-from ops.importing import CHUNK, Importer, ImportKind, ImportOptions
+from domain.foundation.database.sessions import writing
+from domain.foundation.row_outcomes import RowOutcome
+from ops.imports.running import CHUNK, Importer, ImportKind, ImportOptions
 
 NAME = "import"
 RULES = 50

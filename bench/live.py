@@ -17,12 +17,12 @@ from typing import Any
 import orjson
 
 import domain.reactions  # noqa: F401  Changes need the table of reactions.
-from bench.crowd import Crowd, crowd
 from bench.database import Addresses, Connection, counted_statements, settle
 from bench.mutation import token_of, web_server
 from bench.processes import HOST, cpu_seconds, free_port, resident_megabytes, running, until_ready
 from bench.report import Figure, Spread
 from bench.size import Size
+from bench.subscriber_process import Crowd, crowd
 from bench.websocket_client import WebSocketClient, connect
 from bench.world import Company, found_company
 from domain.content.queries import ContentKey
@@ -30,7 +30,7 @@ from domain.enrollments.operations import enroll_learner, unenroll_learner
 from domain.foundation import clock, nudge
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.people.queries import LearnerKey
-from ops.embedded import EmbeddedValkey
+from ops.servers.embedded import EmbeddedValkey
 
 NAME = "live"
 LEARNERS = 1_000

@@ -19,7 +19,7 @@ from bench.world import Company, found_company
 from domain.foundation import clock
 from jobs.broker import create_broker
 from jobs.rounds import JOBS
-from ops.embedded import EmbeddedValkey
+from ops.servers.embedded import EmbeddedValkey
 
 NAME = "memory"
 RULES = 50

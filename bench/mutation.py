@@ -23,8 +23,8 @@ from bench.size import Size
 from bench.world import Company, found_company, watched_value
 from domain.foundation import clock
 from domain.foundation.settings import Settings
-from gql.authentication import issue_token
-from gql.ids import LEARNER, encode
+from gql.contract.ids import LEARNER, encode
+from gql.identity.authentication import issue_token
 
 NAME = "mutation"
 RULES = 50

@@ -18,12 +18,12 @@ from bench.world import Company, found_company
 from domain.content.queries import load_contents_by_id
 from domain.foundation import clock
 from domain.foundation.access import Principal
-from domain.foundation.database import ReadScope
-from domain.foundation.listing import PageRequest
-from domain.mandatory_tasks.overview import TaskOrderField, list_tasks, task_order
+from domain.foundation.database.sessions import ReadScope
+from domain.foundation.paging import PageRequest
+from domain.mandatory_tasks.overview.counts import TaskGrouping, break_down_tasks, count_tasks
+from domain.mandatory_tasks.overview.filter import TaskFilter
+from domain.mandatory_tasks.overview.queries import TaskOrderField, list_tasks, task_order
 from domain.mandatory_tasks.status import TaskStatus
-from domain.mandatory_tasks.task_counts import TaskGrouping, break_down_tasks, count_tasks
-from domain.mandatory_tasks.task_filter import TaskFilter
 from domain.people.queries import load_learners_by_id
 
 NAME = "overview"

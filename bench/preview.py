@@ -13,13 +13,13 @@ from bench.database import Addresses, Connection, settle, without_indexes
 from bench.report import Figure, Spread
 from bench.size import Size
 from bench.world import Company, found_company, ref_value, watched_value
-from domain.auto_assignment.condition_input import ConditionInput
-from domain.auto_assignment.conditions import ConditionKind, RefOperator
+from domain.auto_assignment.conditions.atoms import ConditionKind, RefOperator
+from domain.auto_assignment.conditions.input import ConditionInput
+from domain.auto_assignment.evaluation.preview import SAMPLE_SIZE, preview_rule
 from domain.auto_assignment.models import ConditionMatch
-from domain.auto_assignment.preview import SAMPLE_SIZE, preview_rule
 from domain.content.queries import ContentKey
 from domain.foundation import clock
-from domain.foundation.database import ReadScope
+from domain.foundation.database.sessions import ReadScope
 
 NAME = "preview"
 FILLED = ("learner", "learner_ref", "learner_place", "enrollment", "enrollment_reason", "content_action")

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ops.lifeline import Lifeline
-from ops.supervisor import answers
+from ops.supervision.parent_watch import Lifeline
+from ops.supervision.supervisor import answers
 
 HOST = "127.0.0.1"
 START_SECONDS = 30.0

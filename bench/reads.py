@@ -23,7 +23,7 @@ from bench.size import Size
 from bench.tasks import TASKS_PER_LEARNER, give_tasks
 from bench.world import Company, found_company
 from domain.foundation import clock
-from gql.ids import LEARNER, encode
+from gql.contract.ids import LEARNER, encode
 
 NAME = "reads"
 FILLED = ("learner", "learner_ref", "learner_place", "enrollment", "enrollment_reason", "content_action")

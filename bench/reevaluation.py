@@ -12,8 +12,8 @@ from bench.rules import give_rules
 from bench.size import Size
 from bench.world import Company, found_company, watched_value
 from domain.foundation import clock
-from domain.foundation.background import run_job
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
+from domain.foundation.jobs.running import run_job
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.people.events import Fact, FactKind, FactsChanged
 from domain.reactions import CHUNKS

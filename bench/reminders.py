@@ -14,20 +14,20 @@ from time import perf_counter
 
 import aiosmtplib
 
-from bench.copies import PREFIX, Copies
 from bench.database import Addresses, Connection, settle, without_indexes
+from bench.floor_tables import PREFIX, Copies
 from bench.processes import HOST, free_port, running
 from bench.report import Figure, Spread
 from bench.size import Size
 from bench.world import Company, found_company
 from domain.content.queries import ContentKey
 from domain.foundation import clock
-from domain.foundation.background import run_job
+from domain.foundation.jobs.running import run_job
 from domain.foundation.unit_of_work import UnitOfWork, perform
-from domain.mandatory_tasks.audience import AudiencePart
-from domain.mandatory_tasks.bulk_assigning import bulk_assign_mandatory_tasks
-from domain.notifications.deliveries import CONCURRENCY
-from domain.notifications.mails import Mail, Sender
+from domain.mandatory_tasks.bulk.assigning import bulk_assign_mandatory_tasks
+from domain.mandatory_tasks.bulk.audience import AudiencePart
+from domain.notifications.deliveries.mails import Mail, Sender
+from domain.notifications.deliveries.sending import CONCURRENCY
 from domain.reactions import CHUNKS
 from jobs.emails import deliver_due_emails
 from jobs.rounds import REMINDERS, do_all

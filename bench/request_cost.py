@@ -26,8 +26,8 @@ from bench.web_variants import DUTIES, TIMES
 from bench.world import Company, found_company
 from domain.foundation import clock
 from domain.foundation.settings import Settings
-from gql.authentication import issue_token
-from ops.embedded import EmbeddedValkey
+from gql.identity.authentication import issue_token
+from ops.servers.embedded import EmbeddedValkey
 
 NAME = "request-cost"
 LEAST = "{ tenant { name } }"

@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from time import perf_counter
 
 from bench.backfill import FILLED, create
-from bench.copies import Copies
 from bench.database import Addresses, Connection, settle, without_indexes
+from bench.floor_tables import Copies
+from bench.interleaved import Turns
 from bench.report import Figure, Spread
 from bench.size import Size
-from bench.turns import Turns
 from bench.world import found_company
-from domain.auto_assignment.rule_deletion import RuleDeleted, delete_rule
+from domain.auto_assignment.rules.deletion import RuleDeleted, delete_rule
 from domain.foundation import clock
-from domain.foundation.background import run_job
+from domain.foundation.jobs.running import run_job
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.reactions import CHUNKS

@@ -10,8 +10,8 @@ from random import Random
 
 from bench.database import Connection
 from bench.world import REF_VALUES, WATCHED_VALUES, Company, ref_value, watched_value
-from domain.auto_assignment.conditions import CompiledRule, Condition, ConditionKind, RefOperator, compile_rule
-from domain.auto_assignment.matching import HITS_OF_PAIRS, matching
+from domain.auto_assignment.conditions.atoms import CompiledRule, Condition, ConditionKind, RefOperator, compile_rule
+from domain.auto_assignment.evaluation.matching import HITS_OF_PAIRS, matching
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
 from domain.enrollments.models import EnrollmentStatus
 

@@ -14,19 +14,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-import gql.http
-import gql.request_log
-from domain.foundation import server
-from domain.foundation.database import ReadScope
+import gql.transport.http
+import gql.transport.request_log
+from domain.foundation.database import server
+from domain.foundation.database.sessions import ReadScope
 from domain.foundation.settings import Settings
-from gql import log_report, observing
-from gql.authentication import Caller
-from gql.budget import OperationBudget
+from gql.execution import tracing_extension as observing
+from gql.exports import log as log_report
+from gql.identity.authentication import Caller
+from gql.limits.budget import OperationBudget
 from gql.schema import Schema
 
 #: As what they are here: things to be changed.
-HTTP: Any = gql.http
-REQUEST_LOG: Any = gql.request_log
+HTTP: Any = gql.transport.http
+REQUEST_LOG: Any = gql.transport.request_log
 OBSERVING: Any = observing
 #: Duties that can be taken out.
 DUTIES = ("authentication", "limits", "row security", "metrics")
@@ -35,7 +36,7 @@ TIMES = "/times"
 
 def create_app() -> Starlette:
     """Return the application without the duty that the environment names."""
-    from gql.app import create_app as create_whole_app
+    from gql.transport.app import create_app as create_whole_app
 
     assert log_report, "all routes are loaded before anything is changed"
     changes: dict[str, Callable[[], object]] = {
@@ -125,7 +126,7 @@ def _watch() -> dict[str, float]:
     watched(ReadScope, "close", "database")
     watched(Schema, "execute", "operation")
     watched(HTTP, "authenticate", "authentication")
-    watched(gql.http.GraphQLEndpoint, "__call__", "whole")
+    watched(gql.transport.http.GraphQLEndpoint, "__call__", "whole")
     encode: Callable[[Any], bytes] = HTTP.orjson.dumps
 
     class Encoder:

@@ -6,27 +6,27 @@ in one call. Handlers run in the order in which they stand here first. What is i
 
 from collections.abc import Mapping
 
-from domain.auto_assignment.backfill import backfill_chunk, preparation_chunk
-from domain.auto_assignment.evaluation import reevaluate_chunk, reevaluate_rules
-from domain.auto_assignment.feature import reconcile_after_switch
-from domain.auto_assignment.rule_deletion import revocation_chunk
-from domain.auto_assignment.rule_jobs import lay_down_the_rest, resume_rule_work
-from domain.auto_assignment.rule_versions import note_turn_of_backfill
+from domain.auto_assignment.evaluation.backfill import backfill_chunk, preparation_chunk
+from domain.auto_assignment.evaluation.evaluating import reevaluate_chunk, reevaluate_rules
+from domain.auto_assignment.rules.deletion import revocation_chunk
+from domain.auto_assignment.rules.jobs import lay_down_the_rest, resume_rule_work
+from domain.auto_assignment.rules.versions import note_turn_of_backfill
+from domain.auto_assignment.switch import reconcile_after_switch
 from domain.content.events import SeatsFreed
 from domain.enrollments.erasing import leave_all_waitlists
 from domain.enrollments.events import ProgressChanged
 from domain.enrollments.path_changes import follow_path_chunk
-from domain.enrollments.promotion import offer_seats_to_reactivated, promote_after_commit
 from domain.enrollments.relisting import tell_of_enrollments
-from domain.foundation.background import Chunk, JobGivenUp
-from domain.foundation.job_control import JobCancelled, JobResumed
+from domain.enrollments.seats.promotion import offer_seats_to_reactivated, promote_after_commit
+from domain.foundation.jobs.control import JobCancelled, JobResumed
+from domain.foundation.jobs.running import Chunk, JobGivenUp
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import FollowUps, Reactions, install
-from domain.mandatory_tasks.bulk_creation import bulk_assignment_chunk
+from domain.mandatory_tasks.bulk.creation import bulk_assignment_chunk
+from domain.mandatory_tasks.dates.time_zones import follow_learners, follow_tenant, time_zone_chunk
 from domain.mandatory_tasks.erasing import forget_messages_about_tasks, withdraw_without_a_word
 from domain.mandatory_tasks.following import follow_progress, resume_tasks, suspend_tasks
 from domain.mandatory_tasks.relisting import tell_of_tasks
-from domain.mandatory_tasks.time_zones import follow_learners, follow_tenant, time_zone_chunk
 from domain.people.events import (
     FactsChanged,
     LearnerBecameActive,

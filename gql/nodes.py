@@ -8,17 +8,17 @@ import strawberry
 from domain.content.queries import load_contents_by_id
 from domain.foundation.errors import TooManyItems
 from domain.people.models import PlaceKind
-from gql.arguments import ObjectId, ObjectIds
 from gql.audit_log.queries import NODES as AUDIT_LOG_NODES
 from gql.auto_assignment.types import NODES as AUTO_ASSIGNMENT_NODES
 from gql.auto_assignment.types import AutoAssignmentRule
 from gql.background_jobs.queries import NODES as BACKGROUND_JOBS_NODES
 from gql.content.queries import NODES as CONTENT_NODES
 from gql.content.types import content_of
-from gql.context import Info
+from gql.contract.arguments import ObjectId, ObjectIds
+from gql.contract.ids import CLIENT, CONTENT, DEPARTMENT, LEARNER, LEARNING_GROUP, RULE, SUBLICENSE, decode
+from gql.contract.interfaces import Node
 from gql.enrollments.queries import NODES as ENROLLMENTS_NODES
-from gql.ids import CLIENT, CONTENT, DEPARTMENT, LEARNER, LEARNING_GROUP, RULE, SUBLICENSE, decode
-from gql.interfaces import Node
+from gql.execution.context import Info
 from gql.mandatory_tasks.bulk_queries import NODES as BULK_ASSIGNMENTS_NODES
 from gql.mandatory_tasks.queries import NODES as MANDATORY_TASKS_NODES
 from gql.notifications.queries import NODES as NOTIFICATIONS_NODES

@@ -26,7 +26,6 @@ from strawberry.types.execution import ExecutionContext, ExecutionResult, PreExe
 from strawberry.types.graphql import OperationType
 
 from domain.foundation.errors import TimedOut
-from gql import observing
 from gql.audit_log.queries import AuditLogQuery
 from gql.auto_assignment.mutations import AutoAssignmentMutation
 from gql.auto_assignment.queries import AutoAssignmentQuery
@@ -34,17 +33,24 @@ from gql.auto_assignment.subscriptions import AutoAssignmentSubscription
 from gql.background_jobs.mutations import BackgroundJobsMutation
 from gql.background_jobs.queries import BackgroundJobsQuery
 from gql.background_jobs.subscriptions import BackgroundJobsSubscription
-from gql.budget import OperationBudget
-from gql.compiled.executor import CompiledExecution
 from gql.content.mutations import ContentMutation
 from gql.content.queries import ContentQuery
-from gql.context import Context
-from gql.documents import DOCUMENTS, DocumentCache
+from gql.contract.failures import BAD_REQUEST, publish
+from gql.contract.scalars import SCALARS
+from gql.contract.user_errors import ERROR_TYPES
 from gql.enrollments.mutations import EnrollmentsMutation
 from gql.enrollments.queries import EnrollmentsQuery
 from gql.enrollments.subscriptions import EnrollmentsSubscription
-from gql.failures import BAD_REQUEST, publish
-from gql.limits import MAX_ERRORS, MAX_TOKENS, RULES
+from gql.execution import tracing_extension as observing
+from gql.execution.compiled.executor import CompiledExecution
+from gql.execution.context import Context
+from gql.execution.documents import DOCUMENTS, DocumentCache
+from gql.execution.request_errors import is_executed
+from gql.execution.streaming import RETRY_AFTER, Payload, Refused, Subscription, first_batch, payloads
+from gql.limits.budget import OperationBudget
+from gql.limits.document import MAX_ERRORS, MAX_TOKENS, RULES
+from gql.limits.rate_limit import RATE_LIMITED
+from gql.limits.stream_memory import STREAMS
 from gql.mandatory_tasks.bulk_mutations import BulkAssignmentsMutation
 from gql.mandatory_tasks.bulk_queries import BulkAssignmentsQuery
 from gql.mandatory_tasks.calendar import CalendarMutation
@@ -58,14 +64,8 @@ from gql.notifications.queries import NotificationsQuery
 from gql.notifications.subscriptions import NotificationsSubscription
 from gql.people.mutations import PeopleMutation
 from gql.people.queries import PeopleQuery
-from gql.rate_limit import RATE_LIMITED
-from gql.request_errors import is_executed
-from gql.scalars import SCALARS
-from gql.stream_memory import STREAMS
-from gql.streaming import RETRY_AFTER, Payload, Refused, Subscription, first_batch, payloads
 from gql.tenants.mutations import TenantsMutation
 from gql.tenants.queries import TenantsQuery
-from gql.user_errors import ERROR_TYPES
 
 #: Seconds that a query may take. A mutation is bounded in its transaction instead: it must not be cut off between a
 #: commit and the answer.

@@ -13,12 +13,12 @@ from typing import Protocol
 import dramatiq
 
 from domain.foundation import clock
-from domain.foundation.database import across_tenants
+from domain.foundation.database.sessions import across_tenants
+from domain.foundation.fair_order import in_turns
 from domain.foundation.settings import Settings
 from domain.foundation.settings import settings as process_settings
-from domain.foundation.turns import in_turns
-from domain.notifications.deliveries import deliver_emails
-from domain.notifications.mails import Sender, Transport, sender_of
+from domain.notifications.deliveries.mails import Sender, Transport, sender_of
+from domain.notifications.deliveries.sending import deliver_emails
 from jobs.maildir import MaildirTransport
 from jobs.rounds import EMAILS
 from jobs.smtp import SmtpServer, SmtpTransport

@@ -7,7 +7,7 @@ import mailbox
 from pathlib import Path
 from typing import Any
 
-from domain.notifications.mails import HandOverFailed, Mail
+from domain.notifications.deliveries.mails import HandOverFailed, Mail
 
 log = logging.getLogger(__name__)
 

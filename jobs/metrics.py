@@ -5,8 +5,8 @@ from datetime import datetime
 
 from prometheus_client import Counter, Gauge
 
-from domain.foundation.change_feed import measure_lag
-from domain.foundation.database import across_tenants
+from domain.foundation.database.sessions import across_tenants
+from domain.foundation.feed.changes import measure_lag
 
 DISPATCHED = Counter("mandate_dispatched", "Jobs, emails and whatever else was due that a queue was given.", ["what"])
 QUEUE_LENGTH = Gauge("mandate_queue_length", "Messages that wait in a queue.", ["queue"])

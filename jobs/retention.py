@@ -8,7 +8,7 @@ about who was told what, when, and where.
 from datetime import datetime, timedelta
 
 from domain.foundation import idempotency
-from domain.foundation.database import across_tenants
+from domain.foundation.database.sessions import across_tenants
 from domain.foundation.settings import Settings
 
 #: Rows that one transaction deletes.

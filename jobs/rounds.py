@@ -13,18 +13,18 @@ from datetime import datetime, timedelta
 import dramatiq
 
 import domain.reactions  # noqa: F401  Changes need the table of reactions.
-from domain.enrollments.expiry import end_expired_access
-from domain.enrollments.promotion import promote_waiting
-from domain.foundation import background
+from domain.enrollments.seats.expiry import end_expired_access
+from domain.enrollments.seats.promotion import promote_waiting
 from domain.foundation.access import Principal
-from domain.foundation.database import across_tenants
+from domain.foundation.database.sessions import across_tenants
 from domain.foundation.errors import RequestFailure
-from domain.foundation.turns import in_turns
+from domain.foundation.fair_order import in_turns
+from domain.foundation.jobs import running as background
 from domain.foundation.unit_of_work import UnitOfWork, perform, with_retry
+from domain.mandatory_tasks.cycles.opening import open_cycles
 from domain.mandatory_tasks.overdue import note_overdue
-from domain.mandatory_tasks.reminding import give_out_reminders
-from domain.mandatory_tasks.reopening import open_cycles
-from domain.notifications import dispatching
+from domain.mandatory_tasks.reminders.sending import give_out_reminders
+from domain.notifications.deliveries import dispatching
 
 #: Seconds between two looks while nothing happens: for what people wait for, and for what the calendar brings.
 POLL, SWEEP = 1.0, 3.0

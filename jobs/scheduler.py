@@ -12,9 +12,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from domain.foundation import clock, nudge
-from domain.foundation.change_feed import sequence_all_tenants
-from domain.foundation.database import connected
-from domain.foundation.orm import Limits
+from domain.foundation.database.orm import Limits
+from domain.foundation.database.sessions import connected
+from domain.foundation.feed.changes import sequence_all_tenants
 from domain.foundation.settings import Settings
 from jobs.broker import create_broker
 from jobs.dispatcher import Dispatcher

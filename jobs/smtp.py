@@ -16,8 +16,8 @@ import aiosmtplib
 
 from domain.foundation.addresses import ascii_host
 from domain.foundation.settings import BadSettings
-from domain.notifications.mails import HandOverFailed, Mail
-from domain.notifications.rendering import one_line
+from domain.notifications.deliveries.mails import HandOverFailed, Mail
+from domain.notifications.templates.rendering import one_line
 
 #: Connections of one process.
 CONNECTIONS = 8

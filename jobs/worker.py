@@ -20,15 +20,15 @@ from dramatiq.middleware import MiddlewareError
 from dramatiq.middleware.asyncio import AsyncIO
 
 from domain.foundation import clock, nudge
-from domain.foundation.database import connected
-from domain.foundation.orm import Limits
+from domain.foundation.database.orm import Limits
+from domain.foundation.database.sessions import connected
 from domain.foundation.settings import Settings
 from jobs import emails
+from jobs.background_jobs import declare_job_actor
 from jobs.broker import create_broker
 from jobs.emails import EmailWork
 from jobs.queue_lengths import queue_lengths
 from jobs.rounds import SWEPT, Round, take_turn
-from jobs.rule_work import declare_job_actor
 
 #: Jobs that one process works on at the same time.
 THREADS = 4

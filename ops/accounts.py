@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.foundation.access import Principal, Role
-from domain.foundation.database import ReadScope
+from domain.foundation.database.sessions import ReadScope
 from domain.foundation.settings import Settings
 from domain.foundation.unit_of_work import UnitOfWork, perform
-from domain.people.learner_changes import UNSET, LearnerChanges
+from domain.people.learners.changes import UNSET, LearnerChanges
 from domain.people.operations import create_learner, update_learner
 from domain.people.queries import LearnerKey, find_learner_by_key
 from domain.tenants.operations import create_tenant, set_rule_limit
-from gql.authentication import issue_token
+from gql.identity.authentication import issue_token
 from ops.connecting import get_tenant_id
 from ops.failures import CommandFailed
 

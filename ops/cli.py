@@ -14,7 +14,7 @@ import typer
 
 from domain.foundation import clock
 from domain.foundation.access import Role
-from domain.foundation.cells import MAX_CELL
+from domain.foundation.database.cells import MAX_CELL
 from ops.connecting import (
     command_settings,
     database_of,
@@ -26,9 +26,9 @@ from ops.connecting import (
     require_queue,
     say_where_to,
 )
-from ops.dates import DateOrder
 from ops.failures import CommandFailed, explanation
-from ops.importing import Importer, ImportKind, ImportOptions, ImportReport
+from ops.imports.dates import DateOrder
+from ops.imports.running import Importer, ImportKind, ImportOptions, ImportReport
 from ops.log_output import configure_logging
 from ops.metrics_server import serve_metrics
 
@@ -79,12 +79,12 @@ def web(
     """Serve the API."""
     import uvicorn
 
-    from gql.app import create_app
-    from gql.limits import MAX_BODY_BYTES
+    from gql.limits.document import MAX_BODY_BYTES
+    from gql.transport.app import create_app
     from ops.garbage_collection import look_for_garbage_rarely
-    from ops.http_transport import IDLE_TIMEOUT, PatientHttpProtocol
-    from ops.web_server import DrainingServer
-    from ops.websocket_transport import PatientWebSocketProtocol
+    from ops.web.http_transport import IDLE_TIMEOUT, PatientHttpProtocol
+    from ops.web.server import DrainingServer
+    from ops.web.websocket_transport import PatientWebSocketProtocol
 
     settings = command_settings(data)
     configure_logging(settings)
@@ -165,7 +165,7 @@ def migrate(
     data: Data = None,
 ) -> None:
     """Bring the database to the schema of this release; safe to run twice at once."""
-    from domain.foundation.migrating import migrate as apply_migrations
+    from domain.foundation.database.migrating import migrate as apply_migrations
     from ops.shared_addresses import find_shared_addresses
 
     settings = command_settings(data)
@@ -202,7 +202,7 @@ def tenant_create(
     data: Data = None,
 ) -> None:
     """Make a tenant and print its ID."""
-    from gql.ids import TENANT, encode
+    from gql.contract.ids import TENANT, encode
     from ops.accounts import make_tenant
 
     settings = command_settings(data)

@@ -10,14 +10,14 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 
 import domain.reactions  # noqa: F401  Changes need the table of reactions.
-from domain.foundation.database import connected
-from domain.foundation.migrating import NotMigrated, find_missing_migrations
-from domain.foundation.orm import Limits
-from domain.foundation.server import refuse_unsafe_role
+from domain.foundation.database.migrating import NotMigrated, find_missing_migrations
+from domain.foundation.database.orm import Limits
+from domain.foundation.database.server import refuse_unsafe_role
+from domain.foundation.database.sessions import connected
 from domain.foundation.settings import Settings
 from domain.tenants.accounts import find_tenant_id
-from ops.data_directory import DataDirectory
 from ops.failures import CommandFailed
+from ops.servers.data_directory import DataDirectory
 
 #: Beginning of the line that says which database a command changes.
 WRITING_TO = "mandate: writing to the database "

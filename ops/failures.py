@@ -3,12 +3,12 @@
 import asyncpg
 from pydantic import ValidationError
 
+from domain.foundation.database.migrating import NotMigrated, UnknownRole
+from domain.foundation.database.server import StatementsLost, UnsafeRole
 from domain.foundation.errors import DomainError, Problems, RequestFailure
-from domain.foundation.migrating import NotMigrated, UnknownRole
-from domain.foundation.server import StatementsLost, UnsafeRole
 from domain.foundation.settings import BadSettings
-from ops.server_process import ServerError
-from ops.unprivileged import NoServerBinaries
+from ops.servers.server_process import ServerError
+from ops.servers.unprivileged import NoServerBinaries
 
 
 class CommandFailed(Exception):

@@ -3,7 +3,7 @@
 import asyncpg
 
 from domain.foundation.addresses import email_key
-from gql.ids import LEARNER, encode
+from gql.contract.ids import LEARNER, encode
 
 
 async def find_shared_addresses(owner_url: str) -> list[str]:

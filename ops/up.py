@@ -16,16 +16,16 @@ from pydantic import SecretStr
 
 from domain.foundation import clock
 from domain.foundation.access import Role
-from domain.foundation.migrating import migrate
+from domain.foundation.database.migrating import migrate
 from domain.foundation.settings import LOCAL_ORIGINS, Settings
-from ops import demo
 from ops.accounts import Person, make_token
 from ops.connecting import DATA, SERVERS, database_of, database_role, require_database, say_where_to
-from ops.data_directory import DataDirectory
-from ops.database_setup import prepare_database
-from ops.embedded import EmbeddedPostgres, EmbeddedValkey
+from ops.demo_company import making as demo
 from ops.failures import CommandFailed
-from ops.supervisor import Program, Supervisor, answers
+from ops.servers.data_directory import DataDirectory
+from ops.servers.database_setup import prepare_database
+from ops.servers.embedded import EmbeddedPostgres, EmbeddedValkey
+from ops.supervision.supervisor import Program, Supervisor, answers
 
 HOST = "127.0.0.1"
 TOKENS_LAST = timedelta(days=30)

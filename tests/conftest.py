@@ -16,12 +16,12 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 import domain.reactions  # noqa: F401  Changes need the table of reactions.
-from domain.foundation import database as process_database
 from domain.foundation.access import Principal, Role, Scope
+from domain.foundation.database import sessions as process_database
 from domain.foundation.settings import Settings
 from domain.tenants.accounts import forget_tenants
 from domain.tenants.models import Tenant
-from ops.embedded import EmbeddedValkey
+from ops.servers.embedded import EmbeddedValkey
 from tests.support import factories
 from tests.support.api import SECRET, Api, ApiClient
 from tests.support.catalogue import Connection

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from domain.auto_assignment.queries import RuleRow, query_rules
+from domain.auto_assignment.rules.queries import RuleRow, query_rules
 from domain.foundation.access import Principal
-from domain.foundation.change_feed import Change, ObjectType
-from domain.foundation.database import Statements
-from domain.foundation.live import Seen, View, rights_of
+from domain.foundation.database.sessions import Statements
+from domain.foundation.feed.changes import Change, ObjectType
+from domain.foundation.feed.live import Seen, View, rights_of
 
 
 @dataclass(frozen=True, slots=True)

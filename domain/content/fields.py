@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 from domain.foundation.errors import DomainError, Invalid, ProblemList, TooManyItems
 from domain.foundation.keys import Reference
-from domain.foundation.text import external_id_text, name_text
+from domain.foundation.text_validation import external_id_text, name_text
 
 LONGEST_LIST = 100
 #: A hundred years: what is longer cannot be meant, and dates end at some point.

@@ -7,15 +7,15 @@ from typing import Any
 from domain.content.fields import API_NAMES, judged_columns
 from domain.content.models import ContentKind
 from domain.foundation.access import Scope
-from domain.foundation.audit import changed_fields
-from domain.foundation.change_feed import ObjectType, record_changes
+from domain.foundation.audit.entries import AuditedChange, audit_all
+from domain.foundation.audit.recording import changed_fields
 from domain.foundation.errors import DomainError, Invalid, ProblemList
-from domain.foundation.text import EXTERNAL_ID_LENGTH, NAME_LENGTH, key_text, name_key
+from domain.foundation.feed.changes import ObjectType, record_changes
+from domain.foundation.row_outcomes import RowError, RowOutcome, row_errors
+from domain.foundation.text_validation import EXTERNAL_ID_LENGTH, NAME_LENGTH, key_text, name_key
 from domain.foundation.unit_of_work import UnitOfWork
-from domain.people.audit_entries import AuditedChange, audit_all
-from domain.people.learner_writing import retried_when_taken
-from domain.people.queries.keys import storable
-from domain.people.row_outcomes import RowError, RowOutcome, row_errors
+from domain.people.learners.keys import storable
+from domain.people.learners.writing import retried_when_taken
 
 #: Files call columns by their own names.
 _FILE_NAMES = {column: column for column in API_NAMES}

@@ -11,15 +11,15 @@ import asyncpg
 
 from domain.content.events import SeatsFreed
 from domain.content.fields import API_NAMES, CourseFields, PathFields
-from domain.content.judgment import Wanted, judged
 from domain.content.models import ContentKind
 from domain.content.queries import ContentKey, resolve_content
 from domain.content.state import ContentState, lock_content
+from domain.content.validation import Wanted, judged
 from domain.foundation.access import Scope
-from domain.foundation.audit import audit, changed_fields
-from domain.foundation.change_feed import ObjectType, record_changes
+from domain.foundation.audit.recording import audit, changed_fields
 from domain.foundation.errors import AlreadyExists, VersionConflict
-from domain.foundation.text import name_key
+from domain.foundation.feed.changes import ObjectType, record_changes
+from domain.foundation.text_validation import name_key
 from domain.foundation.unit_of_work import UnitOfWork
 
 

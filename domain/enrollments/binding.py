@@ -6,7 +6,7 @@ Whoever assigns tasks says when their reasons bind and when no longer; neither r
 from collections.abc import Sequence
 
 from domain.enrollments.errors import EnrollmentIsMandatory
-from domain.foundation.change_feed import ObjectType, record_changes
+from domain.foundation.feed.changes import ObjectType, record_changes
 from domain.foundation.unit_of_work import UnitOfWork
 
 

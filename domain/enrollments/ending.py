@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from domain.content.events import SeatsFreed
 from domain.enrollments.binding import is_bound
 from domain.enrollments.models import ContentActionKind
-from domain.enrollments.status_facts import StatusFactChange, record_status_facts
-from domain.enrollments.voluntary import VOLUNTARY, refresh_expiry
+from domain.enrollments.progress.status_facts import StatusFactChange, record_status_facts
+from domain.enrollments.seats.access_period import VOLUNTARY, refresh_expiry
 from domain.foundation.access import Source
 from domain.foundation.unit_of_work import LISTED_RULE_ACTIONS, UnitOfWork
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from domain.foundation.change_feed import ObjectType, record_changes
+from domain.foundation.feed.changes import ObjectType, record_changes
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.events import LearnerErased
 

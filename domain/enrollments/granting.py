@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.enrollments.path_status import refresh_path_status
-from domain.enrollments.status_facts import StatusFactChange, record_status_facts
+from domain.enrollments.progress.status_facts import StatusFactChange, record_status_facts
 from domain.foundation.access import Source
 from domain.foundation.unit_of_work import LISTED_RULE_ACTIONS, UnitOfWork
 

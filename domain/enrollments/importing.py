@@ -15,15 +15,15 @@ from domain.content.importing import ImportResult, whole_number
 from domain.content.queries import ContentKey, find_content_ids
 from domain.enrollments.granting import Grant, grant
 from domain.enrollments.models import ContentActionKind, EnrollmentStatus
-from domain.enrollments.progress import Attempt, LoggedStep
-from domain.enrollments.progress_recording import LogEntry, Place, load_attempts, write_attempts
+from domain.enrollments.progress.attempts import Attempt, LoggedStep
+from domain.enrollments.progress.recording import LogEntry, Place, load_attempts, write_attempts
 from domain.foundation.access import Scope, Source
 from domain.foundation.errors import DomainError, Invalid, NotFound, ProblemList
 from domain.foundation.instants import past_instant
+from domain.foundation.row_outcomes import RowOutcome, row_errors
 from domain.foundation.unit_of_work import UnitOfWork
+from domain.people.learners.keys import find_learner_ids
 from domain.people.queries import LearnerKey, lock_learners
-from domain.people.queries.keys import find_learner_ids
-from domain.people.row_outcomes import RowOutcome, row_errors
 
 #: Nothing that is imported happened before.
 FIRST_YEAR = 1900

@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 from domain.content.queries import trained_by
-from domain.enrollments.log_filter import ActionFilter
-from domain.enrollments.log_queries import ContentActionRow, query_actions, require_log
+from domain.enrollments.action_log.filter import ActionFilter
+from domain.enrollments.action_log.queries import ContentActionRow, query_actions, require_log
 from domain.enrollments.queries import (
     LONGEST_LIST,
     EnrollmentFilter,
@@ -21,10 +21,10 @@ from domain.enrollments.queries import (
     require_enrollments,
 )
 from domain.foundation.access import Principal
-from domain.foundation.change_feed import Change, ObjectType
-from domain.foundation.database import Statements
+from domain.foundation.database.sessions import Statements
 from domain.foundation.errors import TooManyItems
-from domain.foundation.live import Seen, View, rights_of
+from domain.foundation.feed.changes import Change, ObjectType
+from domain.foundation.feed.live import Seen, View, rights_of
 
 _REASONS = (
     ", ARRAY (SELECT r.source FROM enrollment_reason r WHERE r.enrollment_id = e.id AND r.until_at IS NULL) AS sources"

@@ -6,7 +6,7 @@ from domain.enrollments.ending import Selection, end_reasons
 from domain.enrollments.errors import LearnerInactive
 from domain.enrollments.granting import Grant, grant
 from domain.enrollments.rights import require_enrolling_role, trained_among
-from domain.enrollments.waitlist import leave_waitlist
+from domain.enrollments.seats.waitlist import leave_waitlist
 from domain.foundation.errors import DomainError, NotFound, NotPermitted, ProblemList
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.queries import LearnerKey, LockedLearner, lock_learners, resolve_learner

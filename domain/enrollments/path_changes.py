@@ -16,8 +16,8 @@ from domain.enrollments.ending import Selection, end_reasons
 from domain.enrollments.granting import Grant, grant
 from domain.enrollments.path_status import refresh_path_status
 from domain.foundation.access import Scope, Source
-from domain.foundation.background import BACKGROUND_THRESHOLD, Job, create_job
-from domain.foundation.change_feed import ObjectType
+from domain.foundation.feed.changes import ObjectType
+from domain.foundation.jobs.running import BACKGROUND_THRESHOLD, Job, create_job
 from domain.foundation.locks import lock_rules
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import UnitOfWork

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from domain.enrollments.events import ProgressChanged
-from domain.enrollments.status_facts import StatusFactChange, record_status_facts
+from domain.enrollments.progress.status_facts import StatusFactChange, record_status_facts
 from domain.foundation.unit_of_work import UnitOfWork
 
 # One statement from judging to the change rows, so that one path costs what ten thousand do per path. `occurred_at`

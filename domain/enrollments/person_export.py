@@ -8,8 +8,8 @@ from domain.content.queries import ContentRow, load_contents_by_id
 from domain.enrollments.queries import EnrollmentRow, query_enrollments_of
 from domain.enrollments.reason_queries import ReasonRow, load_all_reasons_by_enrollment
 from domain.foundation.access import Principal
-from domain.foundation.database import ReadScope
-from domain.people.person_export import BATCH, require_export
+from domain.foundation.database.sessions import ReadScope
+from domain.people.learners.person_export import BATCH, require_export
 
 
 @dataclass(frozen=True, slots=True)

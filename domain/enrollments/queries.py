@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from domain.content.queries import ContentKey, find_content_ids
 from domain.enrollments.models import EnrollmentStatus
-from domain.enrollments.pages import read_alike, read_pages
 from domain.foundation.access import Principal, Source
-from domain.foundation.database import Statements
+from domain.foundation.database.sessions import Statements
 from domain.foundation.errors import TooManyItems
 from domain.foundation.keys import ExternalId, Reference
-from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, read_page
+from domain.foundation.pages_of_many import read_alike, read_pages
+from domain.foundation.paging import Order, Page, PageRequest, Query, SortKey, read_page
+from domain.people.learners.keys import find_learner_ids
 from domain.people.queries import LearnerKey
-from domain.people.queries.keys import find_learner_ids
 
 LONGEST_LIST = 100
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.foundation.access import Principal
-from domain.foundation.database import Statements
+from domain.foundation.database.sessions import Statements
 
 #: Reasons that the history of one enrollment shows.
 LONGEST_HISTORY = 100

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from domain.foundation.change_feed import ObjectType
-from domain.foundation.relisting import tell_of_all
+from domain.foundation.feed.changes import ObjectType
+from domain.foundation.feed.relisting import tell_of_all
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.people.events import LearnerListedOtherwise
 

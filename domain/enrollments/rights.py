@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from domain.content.queries import trained_by
 from domain.foundation.access import Principal, Scope
-from domain.foundation.database import Statements
+from domain.foundation.database.sessions import Statements
 from domain.foundation.errors import Forbidden
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 import idna
 
 from domain.foundation.errors import Invalid
-from domain.foundation.text import EMAIL_LENGTH, exact_text
+from domain.foundation.text_validation import EMAIL_LENGTH, exact_text
 
 #: Of names that are ASCII, whatever servers may be called is taken; IDNA has a say where a label is encoded.
 _PLAIN_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")

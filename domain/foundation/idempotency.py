@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import asyncpg
 
 from domain.foundation.access import Principal
-from domain.foundation.database import Session
+from domain.foundation.database.sessions import Session
 from domain.foundation.errors import IdempotencyKeyInUse, IdempotencyKeyReused
 
 Result = TypeVar("Result")

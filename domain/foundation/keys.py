@@ -1,6 +1,6 @@
 """How callers name objects: by our ID, or by what they know them by in their own system."""
 
-from domain.foundation.text import key_text
+from domain.foundation.text_validation import key_text
 
 
 class ExternalId(str):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from asyncpg import Range
 
-from domain.foundation.database import Statements, writing
+from domain.foundation.database.sessions import Statements, writing
 
 #: Entries of a block. Fewer mean more blocks to look at where little is wanted, more mean more entries to read in each.
 BLOCK = 512

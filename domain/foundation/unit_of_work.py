@@ -18,7 +18,7 @@ from tortoise.exceptions import IntegrityError, OperationalError
 
 from domain.foundation import nudge
 from domain.foundation.access import Principal
-from domain.foundation.database import Session, writing
+from domain.foundation.database.sessions import Session, writing
 from domain.foundation.errors import TimedOut, TryAgain, Unavailable
 from domain.foundation.idempotency import IdempotentCall, find_result, remember_result, reserve_key
 from domain.foundation.metrics import REPEATED_TRANSACTIONS

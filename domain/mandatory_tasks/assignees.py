@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from domain.foundation.database import Statements
+from domain.foundation.database.sessions import Statements
 from domain.foundation.unit_of_work import UnitOfWork
-from domain.mandatory_tasks.local_time import local_date
+from domain.mandatory_tasks.dates.local_time import local_date
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from domain.enrollments.errors import LearnerInactive
 from domain.foundation.errors import DomainError, ProblemList
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.mandatory_tasks.assignees import load_assignees, minimum_lead_days
-from domain.mandatory_tasks.due_dates import earliest_due_on
+from domain.mandatory_tasks.dates.due_dates import earliest_due_on
 from domain.mandatory_tasks.errors import DueDateTooSoon, TaskAlreadyAssigned
 from domain.mandatory_tasks.rights import require_assignable, require_assigning_role
 from domain.mandatory_tasks.task_creation import NewTask, create_tasks

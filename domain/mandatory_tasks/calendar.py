@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from domain.foundation.access import Principal
-from domain.foundation.audit import FieldChange, audit
-from domain.foundation.change_feed import ObjectType
-from domain.foundation.database import ReadScope, Statements, across_tenants
+from domain.foundation.audit.recording import FieldChange, audit
+from domain.foundation.database.sessions import ReadScope, Statements, across_tenants
 from domain.foundation.errors import Forbidden
+from domain.foundation.feed.changes import ObjectType
 from domain.foundation.unit_of_work import UnitOfWork
 
 

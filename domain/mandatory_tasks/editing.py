@@ -9,23 +9,23 @@ from domain.foundation.access import Source
 from domain.foundation.errors import NotFound, NotPermitted, ProblemList, VersionConflict
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.mandatory_tasks.assignees import Assignee, load_assignees
-from domain.mandatory_tasks.completion import Completion, plan_next_cycles
+from domain.mandatory_tasks.cycles.completion import Completion, plan_next_cycles
+from domain.mandatory_tasks.dates.local_time import end_of
 from domain.mandatory_tasks.errors import DueDateTooSoon, TaskAlreadyCompleted
-from domain.mandatory_tasks.local_time import end_of
 from domain.mandatory_tasks.messages import tell_learners
-from domain.mandatory_tasks.reminder_planning import (
+from domain.mandatory_tasks.reminders.planning import (
     CyclePlan,
     call_off_reminders,
     load_settings,
     plan_reminders,
     store_settings,
 )
-from domain.mandatory_tasks.reminder_schedule import ReminderReason, ReminderSetting
+from domain.mandatory_tasks.reminders.schedule import ReminderReason, ReminderSetting
 from domain.mandatory_tasks.rights import changeability, require_assigning_role, visibility
 from domain.mandatory_tasks.task_rows import TaskRow, action_of, lock_tasks, log_tasks, touch_tasks
 from domain.mandatory_tasks.terms import ReminderInput, check_latest, check_weeks, checked_note, checked_reminders
 from domain.notifications.models import NotificationKind
-from domain.people.learner_changes import UNSET, Unset
+from domain.people.learners.changes import UNSET, Unset
 from domain.people.queries import lock_learners
 
 

@@ -11,8 +11,8 @@ from domain.enrollments.models import ContentActionKind, EnrollmentStatus
 from domain.foundation.access import Source
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.mandatory_tasks.assignees import load_assignees
-from domain.mandatory_tasks.completion import Completion, complete_tasks
-from domain.mandatory_tasks.local_time import first_instant
+from domain.mandatory_tasks.cycles.completion import Completion, complete_tasks
+from domain.mandatory_tasks.dates.local_time import first_instant
 from domain.mandatory_tasks.overdue import note_overdue
 from domain.mandatory_tasks.status import TaskStage
 from domain.mandatory_tasks.task_rows import TaskRow, action_of, lock_tasks, log_tasks, status_of, touch_tasks

@@ -10,16 +10,16 @@ from typing import Any, ClassVar
 
 from domain.enrollments.queries import content_ids, learner_ids
 from domain.foundation.access import Principal, Scope
-from domain.foundation.change_feed import Change, ObjectType
-from domain.foundation.database import Statements
-from domain.foundation.live import Seen, View, rights_of
-from domain.foundation.text import EMAIL_LENGTH, key_text, name_key, storable_text
+from domain.foundation.database.sessions import Statements
+from domain.foundation.feed.changes import Change, ObjectType
+from domain.foundation.feed.live import Seen, View, rights_of
+from domain.foundation.text_validation import EMAIL_LENGTH, key_text, name_key, storable_text
+from domain.mandatory_tasks.overview.filter import TaskFilter
 from domain.mandatory_tasks.queries import SOURCE, TaskView, tasks
 from domain.mandatory_tasks.rights import require_reading_role, trained_targets
-from domain.mandatory_tasks.task_filter import TaskFilter
 from domain.mandatory_tasks.task_rows import status_of
 from domain.people.models import PlaceKind
-from domain.people.queries.places import find_place_ids
+from domain.people.places.queries import find_place_ids
 
 _FACTS = (
     ", l.name_key, l.email_key, b.created_by_learner_id AS bulk_creator_id,"

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from domain.foundation.access import Principal
-from domain.foundation.database import Statements
+from domain.foundation.database.sessions import Statements
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.mandatory_tasks.rights import visibility
 from domain.mandatory_tasks.status import TaskStage

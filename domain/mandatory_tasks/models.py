@@ -4,7 +4,7 @@ from tortoise import fields
 from tortoise.contrib.postgres.fields import ArrayField
 from tortoise.models import Model
 
-from domain.mandatory_tasks.reminder_schedule import ReminderReason, ReminderStatus
+from domain.mandatory_tasks.reminders.schedule import ReminderReason, ReminderStatus
 from domain.mandatory_tasks.status import TaskStage
 
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from domain.content.queries import ContentRow, load_contents_by_id
 from domain.foundation.access import Principal
-from domain.foundation.database import ReadScope
-from domain.mandatory_tasks.ledger import (
+from domain.foundation.database.sessions import ReadScope
+from domain.mandatory_tasks.queries import CycleRow, TaskView, load_all_cycles_by_task, tasks
+from domain.mandatory_tasks.reminders.queries import (
     DeliveryRow,
     ReminderRow,
     load_deliveries_by_reminder,
     load_reminders_by_cycle,
 )
-from domain.mandatory_tasks.queries import CycleRow, TaskView, load_all_cycles_by_task, tasks
-from domain.people.person_export import BATCH, require_export
+from domain.people.learners.person_export import BATCH, require_export
 from domain.people.queries import LearnerRow, load_learners_by_id
 
 

@@ -4,10 +4,10 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from domain.enrollments.pages import read_alike, read_pages
 from domain.foundation.access import Principal
-from domain.foundation.database import Statements
-from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey
+from domain.foundation.database.sessions import Statements
+from domain.foundation.pages_of_many import read_alike, read_pages
+from domain.foundation.paging import Order, Page, PageRequest, Query, SortKey
 from domain.mandatory_tasks.rights import changeability, visibility
 from domain.mandatory_tasks.status import TaskStage
 

@@ -2,7 +2,7 @@
 
 from domain.content.queries import assignability, trained_by
 from domain.foundation.access import Principal, Scope
-from domain.foundation.database import Statements
+from domain.foundation.database.sessions import Statements
 from domain.foundation.errors import Forbidden, NotPermitted
 
 

@@ -10,13 +10,13 @@ from datetime import date, datetime
 from domain.enrollments.granting import Grant, grant
 from domain.enrollments.models import ContentActionKind, EnrollmentStatus
 from domain.foundation.access import Source
-from domain.foundation.change_feed import ObjectType, record_changes
+from domain.foundation.feed.changes import ObjectType, record_changes
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.mandatory_tasks.assignees import Assignee
-from domain.mandatory_tasks.completion import Completion, complete_tasks
-from domain.mandatory_tasks.local_time import end_of
+from domain.mandatory_tasks.cycles.completion import Completion, complete_tasks
+from domain.mandatory_tasks.dates.local_time import end_of
 from domain.mandatory_tasks.messages import tell_learners
-from domain.mandatory_tasks.reminder_planning import CyclePlan, plan_reminders, store_settings
+from domain.mandatory_tasks.reminders.planning import CyclePlan, plan_reminders, store_settings
 from domain.mandatory_tasks.status import TaskStage
 from domain.mandatory_tasks.task_rows import TaskRow, action_of, lock_tasks, log_tasks
 from domain.mandatory_tasks.terms import TaskTerms

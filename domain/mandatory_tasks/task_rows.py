@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from domain.enrollments.models import ContentActionKind
 from domain.foundation.access import Source
-from domain.foundation.change_feed import ObjectType, record_changes
+from domain.foundation.feed.changes import ObjectType, record_changes
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.mandatory_tasks.status import TaskStage, TaskStatus, status_at
 

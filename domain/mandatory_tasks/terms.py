@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from domain.foundation.access import Principal
-from domain.foundation.database import Statements
+from domain.foundation.database.sessions import Statements
 from domain.foundation.errors import Invalid, NotFound, ProblemList, TooManyItems
-from domain.foundation.text import storable_text
-from domain.mandatory_tasks.due_dates import MOST_DAYS_AHEAD
-from domain.mandatory_tasks.recurrence import MOST_WEEKS
-from domain.mandatory_tasks.reminder_schedule import (
+from domain.foundation.text_validation import storable_text
+from domain.mandatory_tasks.cycles.recurrence import MOST_WEEKS
+from domain.mandatory_tasks.dates.due_dates import MOST_DAYS_AHEAD
+from domain.mandatory_tasks.reminders.schedule import (
     DEFAULT_REMINDERS,
     MOST_DAYS,
     MOST_REMINDERS,

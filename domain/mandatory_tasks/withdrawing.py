@@ -9,8 +9,8 @@ from domain.foundation.unit_of_work import UnitOfWork
 from domain.mandatory_tasks.editing import lock_task_to_change
 from domain.mandatory_tasks.errors import TaskAlreadyCompleted
 from domain.mandatory_tasks.messages import tell_learners
-from domain.mandatory_tasks.reminder_planning import call_off_reminders
-from domain.mandatory_tasks.reminder_schedule import ReminderReason
+from domain.mandatory_tasks.reminders.planning import call_off_reminders
+from domain.mandatory_tasks.reminders.schedule import ReminderReason
 from domain.mandatory_tasks.task_rows import TaskRow, action_of, log_tasks, touch_tasks
 from domain.notifications.messages import suppress_emails
 from domain.notifications.models import NotificationKind

@@ -174,7 +174,7 @@ class Migration(migrations.Migration):
                 ('email', fields.TextField(null=True, unique=False)),
                 ('email_key', fields.TextField(null=True, description='The email in lower case: what is unique and looked up.', unique=False)),
                 ('name', fields.TextField(unique=False)),
-                ('name_key', fields.TextField(description='What names are sorted and searched by, see `domain.foundation.text.name_key`.', unique=False)),
+                ('name_key', fields.TextField(description='What names are sorted and searched by, see `domain.foundation.text_validation.name_key`.', unique=False)),
                 ('role', fields.CharEnumField(default=Role.LEARNER, description='LEARNER: LEARNER\nTRAINER: TRAINER\nADMIN: ADMIN', enum_type=Role, max_length=32)),
                 ('is_active', fields.BooleanField(default=True)),
                 ('time_zone', fields.CharField(null=True, max_length=64)),

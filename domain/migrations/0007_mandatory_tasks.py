@@ -2,7 +2,7 @@
 
 from tortoise import migrations
 from tortoise.migrations import operations as ops
-from domain.mandatory_tasks.reminder_schedule import ReminderReason, ReminderStatus
+from domain.mandatory_tasks.reminders.schedule import ReminderReason, ReminderStatus
 from domain.mandatory_tasks.status import TaskStage
 from domain.notifications.models import DeliveryStatus, NotificationCategory, NotificationKind
 from orjson import loads

@@ -12,7 +12,7 @@ may be done twice, as it is when a migration that was stopped begins again.
 from tortoise import migrations
 from tortoise.migrations import operations as ops
 
-from domain.foundation.concurrent_migrations import RunConcurrently
+from domain.foundation.database.concurrent_migrations import RunConcurrently
 
 SEARCH = """
 CREATE OR REPLACE FUNCTION search_learners(pattern text) RETURNS SETOF bigint LANGUAGE plpgsql STABLE SECURITY DEFINER

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.foundation.access import Principal
-from domain.foundation.change_feed import ObjectType, record_changes
-from domain.foundation.database import Statements
+from domain.foundation.database.sessions import Statements
 from domain.foundation.errors import Forbidden, Invalid, NotFound, ProblemList, TooManyItems
-from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, read_page
+from domain.foundation.feed.changes import ObjectType, record_changes
+from domain.foundation.paging import Order, Page, PageRequest, Query, SortKey, read_page
 from domain.foundation.unit_of_work import UnitOfWork
 
 MAX_IDS = 100

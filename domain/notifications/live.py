@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import ClassVar
 
 from domain.foundation.access import Principal
-from domain.foundation.change_feed import Change, ObjectType
-from domain.foundation.database import Statements
+from domain.foundation.database.sessions import Statements
 from domain.foundation.errors import Forbidden
-from domain.foundation.live import Seen, View
+from domain.foundation.feed.changes import Change, ObjectType
+from domain.foundation.feed.live import Seen, View
 from domain.notifications.inbox import NotificationRow
 
 _COLUMNS = [field.name for field in fields(NotificationRow)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from domain.foundation.change_feed import ObjectType, record_changes
+from domain.foundation.feed.changes import ObjectType, record_changes
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.notifications.models import DeliveryStatus, NotificationCategory, NotificationKind
 

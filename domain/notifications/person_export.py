@@ -6,10 +6,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from domain.foundation.access import Principal
-from domain.foundation.database import ReadScope, Statements
+from domain.foundation.database.sessions import ReadScope, Statements
 from domain.notifications.inbox import COLUMNS, NotificationRow
 from domain.notifications.preferences import Preference, preferences_of
-from domain.people.person_export import BATCH, require_export
+from domain.people.learners.person_export import BATCH, require_export
 
 
 @dataclass(frozen=True, slots=True)

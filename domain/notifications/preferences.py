@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from domain.foundation.access import Principal
-from domain.foundation.audit import FieldChange, audit
-from domain.foundation.change_feed import ObjectType
-from domain.foundation.database import Statements
+from domain.foundation.audit.recording import FieldChange, audit
+from domain.foundation.database.sessions import Statements
 from domain.foundation.errors import Forbidden
+from domain.foundation.feed.changes import ObjectType
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.notifications.models import NotificationCategory
 from domain.people.queries import lock_learners

@@ -31,7 +31,7 @@ class Learner(Model):
     #: The email in lower case: what is unique and looked up.
     email_key = fields.TextField(null=True)
     name = fields.TextField()
-    #: What names are sorted and searched by, see `domain.foundation.text.name_key`.
+    #: What names are sorted and searched by, see `domain.foundation.text_validation.name_key`.
     name_key = fields.TextField()
     role = fields.CharEnumField(Role, max_length=32, default=Role.LEARNER)
     is_active = fields.BooleanField(default=True)

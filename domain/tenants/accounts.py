@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from domain.foundation.access import Principal, Role, Scope
 from domain.foundation.addresses import email_key
-from domain.foundation.database import ReadScope, across_tenants, writing
+from domain.foundation.database.sessions import ReadScope, across_tenants, writing
 
 #: The latest use of a key is written at most this often.
 USE_NOTED_EVERY = timedelta(minutes=1)

@@ -11,12 +11,12 @@ import asyncpg
 from tortoise.exceptions import IntegrityError
 
 from domain.foundation.access import Principal, Role
-from domain.foundation.audit import audit, changed_fields
-from domain.foundation.change_feed import ObjectType, record_changes
-from domain.foundation.database import across_tenants
+from domain.foundation.audit.recording import audit, changed_fields
+from domain.foundation.database.sessions import across_tenants
 from domain.foundation.errors import AlreadyExists, Forbidden, Invalid, ProblemList, TooManyItems, VersionConflict
+from domain.foundation.feed.changes import ObjectType, record_changes
 from domain.foundation.locks import lock_rules
-from domain.foundation.text import name_text
+from domain.foundation.text_validation import name_text
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.tenants.events import AutoAssignmentSwitched, TenantTimeZoneChanged
 from domain.tenants.models import Tenant

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from domain.foundation.access import Principal, Role
-from domain.foundation.database import Statements
+from domain.foundation.database.sessions import Statements
 from domain.foundation.errors import Forbidden
-from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, read_page
+from domain.foundation.paging import Order, Page, PageRequest, Query, SortKey, read_page
 
 REF_FIELD_COUNT = 10
 

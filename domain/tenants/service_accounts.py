@@ -8,10 +8,10 @@ import asyncpg
 from tortoise.exceptions import IntegrityError
 
 from domain.foundation.access import Scope
-from domain.foundation.audit import FieldChange, audit, changed_fields
-from domain.foundation.change_feed import ObjectType, record_changes
+from domain.foundation.audit.recording import FieldChange, audit, changed_fields
 from domain.foundation.errors import AlreadyExists, NotFound, TooManyItems
-from domain.foundation.text import name_key, name_text
+from domain.foundation.feed.changes import ObjectType, record_changes
+from domain.foundation.text_validation import name_key, name_text
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.tenants.models import ServiceAccount
 from domain.tenants.operations import require_admin

@@ -6,15 +6,15 @@ from typing import Annotated
 import strawberry
 from strawberry import ID
 
-from domain.foundation.audit_queries import AuditFilter, list_audit_entries, load_visible_entries_by_id
-from domain.foundation.change_feed import ObjectType
+from domain.foundation.audit.queries import AuditFilter, list_audit_entries, load_visible_entries_by_id
 from domain.foundation.errors import Invalid, TooManyItems
-from gql.arguments import FILTER, After, First
+from domain.foundation.feed.changes import ObjectType
 from gql.audit_log.types import AuditEntry, AuditEntryConnection, AuditEntryEdge
-from gql.context import Info
-from gql.ids import AUDIT_ENTRY, LEARNER, SERVICE_ACCOUNT, decode, filter_typed_key
-from gql.object_types import types_of
-from gql.pagination import paging_of
+from gql.contract.arguments import FILTER, After, First
+from gql.contract.ids import AUDIT_ENTRY, LEARNER, SERVICE_ACCOUNT, decode, filter_typed_key
+from gql.contract.object_types import types_of
+from gql.contract.pagination import paging_of
+from gql.execution.context import Info
 
 MAX_IDS = 100
 

@@ -7,14 +7,14 @@ from typing import Any, Self
 import strawberry
 from strawberry import ID
 
-from domain.foundation.audit_queries import AuditEntryRow
-from domain.foundation.change_feed import ObjectType
-from gql.actors import load_actor
-from gql.context import Info
-from gql.ids import AUDIT_ENTRY, LEARNER, encode
-from gql.interfaces import Actor, Node
-from gql.object_types import PREFIXES
-from gql.pagination import Connection, Edge
+from domain.foundation.audit.queries import AuditEntryRow
+from domain.foundation.feed.changes import ObjectType
+from gql.contract.actors import load_actor
+from gql.contract.ids import AUDIT_ENTRY, LEARNER, encode
+from gql.contract.interfaces import Actor, Node
+from gql.contract.object_types import PREFIXES
+from gql.contract.pagination import Connection, Edge
+from gql.execution.context import Info
 
 
 @strawberry.type(description="Change of one field of an object.")

@@ -4,14 +4,14 @@ from typing import Annotated, Any, Union
 
 import strawberry
 
-from domain.auto_assignment.conditions import Condition, ConditionKind, RefOperator
+from domain.auto_assignment.conditions.atoms import Condition, ConditionKind, RefOperator
 from domain.enrollments.models import EnrollmentStatus
 from gql.auto_assignment import enums  # noqa: F401 - publishes the enums that the types below use
 from gql.content.types import LearningContent, related_contents
-from gql.context import Info
 from gql.enrollments import enums as enrollment_enums  # noqa: F401 - likewise
+from gql.execution.context import Info
+from gql.execution.related import Related, RelatedList, related
 from gql.people.types import Client, Department, LearningGroup, Sublicense, related_places
-from gql.related import Related, RelatedList, related
 from gql.tenants.types import RefField, related_ref_field
 
 

@@ -1,10 +1,10 @@
 """Enums of rules."""
 
-from domain.auto_assignment.conditions import RefOperator
+from domain.auto_assignment.conditions.atoms import RefOperator
 from domain.auto_assignment.errors import RulePart
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
-from domain.auto_assignment.rule_warnings import RuleWarningCode
-from gql.enums import publish_enum
+from domain.auto_assignment.rules.warnings import RuleWarningCode
+from gql.contract.enums import publish_enum
 
 publish_enum(
     ConditionMatch,

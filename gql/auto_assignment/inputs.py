@@ -5,21 +5,21 @@ from collections.abc import Sequence
 import strawberry
 from strawberry import ID
 
-from domain.auto_assignment.condition_input import ConditionInput
-from domain.auto_assignment.conditions import MAX_CONDITIONS, MAX_VALUES, ConditionKind, RefOperator
+from domain.auto_assignment.conditions.atoms import MAX_CONDITIONS, MAX_VALUES, ConditionKind, RefOperator
+from domain.auto_assignment.conditions.input import ConditionInput
+from domain.auto_assignment.evaluation.simulation import SupposedFacts, SupposedStatus
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
-from domain.auto_assignment.rule_editing import RuleChanges, RuleDraft
-from domain.auto_assignment.simulation import SupposedFacts, SupposedStatus
+from domain.auto_assignment.rules.editing import RuleChanges, RuleDraft
 from domain.enrollments.models import EnrollmentStatus
 from domain.foundation.errors import Invalid, ProblemList, TooManyItems
 from domain.foundation.keys import Reference
 from domain.people.models import PlaceKind
-from gql import ids
 from gql.auto_assignment import enums  # noqa: F401 - publishes the enums that the inputs below use
 from gql.content.inputs import LearningContentKeyInput, content_keys
-from gql.context import MutationInput
+from gql.contract import ids
+from gql.contract.mutations import UpdateInput
 from gql.enrollments import enums as enrollment_enums  # noqa: F401 - likewise
-from gql.mutations import UpdateInput
+from gql.execution.context import MutationInput
 from gql.people.inputs import RefValueInput
 
 

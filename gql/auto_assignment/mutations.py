@@ -5,11 +5,9 @@ from typing import Annotated
 import strawberry
 from strawberry import ID
 
-from domain.auto_assignment.rule_deletion import RuleDeleted, backfill_rule, delete_rule
-from domain.auto_assignment.rule_editing import RuleChanges, RuleSaved, create_rule, duplicate_rule, update_rule
+from domain.auto_assignment.rules.deletion import RuleDeleted, backfill_rule, delete_rule
+from domain.auto_assignment.rules.editing import RuleChanges, RuleSaved, create_rule, duplicate_rule, update_rule
 from domain.foundation.access import Scope
-from gql import ids
-from gql.arguments import INPUT
 from gql.auto_assignment.inputs import (
     BackfillAutoAssignmentRuleInput,
     CreateAutoAssignmentRuleInput,
@@ -19,8 +17,10 @@ from gql.auto_assignment.inputs import (
 )
 from gql.auto_assignment.types import AutoAssignmentRule
 from gql.background_jobs.types import BackgroundJob
-from gql.context import Info
-from gql.mutations import Payload, mutation
+from gql.contract import ids
+from gql.contract.arguments import INPUT
+from gql.contract.mutations import Payload, mutation
+from gql.execution.context import Info
 
 
 @strawberry.type

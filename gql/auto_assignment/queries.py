@@ -5,12 +5,10 @@ from typing import Annotated
 import strawberry
 from strawberry import ID
 
-from domain.auto_assignment.explain import explain_rule
-from domain.auto_assignment.preview import preview_rule
-from domain.auto_assignment.queries import list_rules, load_member_rule_ids_by_learner
-from domain.auto_assignment.simulation import simulate
-from gql import ids
-from gql.arguments import PREVIEW_INPUT, After, First, ObjectId
+from domain.auto_assignment.evaluation.explanation import explain_rule
+from domain.auto_assignment.evaluation.preview import preview_rule
+from domain.auto_assignment.evaluation.simulation import simulate
+from domain.auto_assignment.rules.queries import list_rules, load_member_rule_ids_by_learner
 from gql.auto_assignment.inputs import AutoAssignmentRulePreviewInput, LearnerFactChangesInput, condition_inputs
 from gql.auto_assignment.types import (
     AutoAssignmentRule,
@@ -23,10 +21,12 @@ from gql.auto_assignment.types import (
     rule_node,
 )
 from gql.content.inputs import content_keys
-from gql.context import Info
-from gql.pagination import paging_of
+from gql.contract import ids
+from gql.contract.arguments import PREVIEW_INPUT, After, First, ObjectId
+from gql.contract.pagination import paging_of
+from gql.contract.user_errors import within_argument
+from gql.execution.context import Info
 from gql.people.inputs import LearnerKeyInput, learner_key
-from gql.user_errors import within_argument
 
 
 @strawberry.type

@@ -8,13 +8,13 @@ import strawberry
 from strawberry import ID
 
 from domain.auto_assignment.live import live_rules
-from domain.auto_assignment.queries import RuleRow, load_rule_list
-from domain.foundation.live import LiveBatch, Seen
-from gql.arguments import After
+from domain.auto_assignment.rules.queries import RuleRow, load_rule_list
+from domain.foundation.feed.live import LiveBatch, Seen
 from gql.auto_assignment.types import AutoAssignmentRule
-from gql.change_stream import ChangeBatch, ChangeKind, follow_changes, follow_view, place_of
-from gql.context import Context, Info
-from gql.ids import RULE, encode
+from gql.contract.arguments import After
+from gql.contract.change_stream import ChangeBatch, ChangeKind, follow_changes, follow_view, place_of
+from gql.contract.ids import RULE, encode
+from gql.execution.context import Context, Info
 
 #: Seconds between two lists at least.
 BREATH = 1.0

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from domain.auto_assignment.conditions import Condition
+from domain.auto_assignment.conditions.atoms import Condition
 from domain.auto_assignment.errors import RulePart, editable_parts
-from domain.auto_assignment.explain import Explanation
+from domain.auto_assignment.evaluation.explanation import Explanation
+from domain.auto_assignment.evaluation.preview import RulePreview
+from domain.auto_assignment.evaluation.simulation import Simulation
 from domain.auto_assignment.models import ConditionMatch, RuleState, UnmetPolicy
-from domain.auto_assignment.preview import RulePreview
-from domain.auto_assignment.queries import (
+from domain.auto_assignment.rules.queries import (
     MembersOfRule,
     RuleRow,
     find_rule,
@@ -24,21 +25,20 @@ from domain.auto_assignment.queries import (
     load_target_ids_by_rule,
     load_visible_conditions_by_rule,
 )
-from domain.auto_assignment.rule_warnings import RuleWarningCode
-from domain.auto_assignment.simulation import Simulation
+from domain.auto_assignment.rules.warnings import RuleWarningCode
 from domain.enrollments.models import ContentActionKind
-from domain.enrollments.pages import hashable
-from gql import ids
-from gql.actors import related_actor
-from gql.arguments import After, First
+from domain.foundation.pages_of_many import hashable
 from gql.auto_assignment.conditions import RuleCondition, condition_of
 from gql.background_jobs.types import BackgroundJob
 from gql.content.types import LearningContent, load_contents
-from gql.context import Info
-from gql.interfaces import Actor, Node
-from gql.pagination import Edge, LiveConnection, paging_of
+from gql.contract import ids
+from gql.contract.actors import related_actor
+from gql.contract.arguments import After, First
+from gql.contract.interfaces import Actor, Node
+from gql.contract.pagination import Edge, LiveConnection, paging_of
+from gql.execution.context import Info
+from gql.execution.related import Related, related
 from gql.people.types import Learner, LearnerConnection, LearnerEdge
-from gql.related import Related, related
 
 if TYPE_CHECKING:
     from gql.enrollments.types import ContentActionConnection

@@ -5,13 +5,13 @@ from typing import Annotated
 import strawberry
 from strawberry import ID
 
-from domain.foundation.job_control import cancel_job, resume_job
+from domain.foundation.jobs.control import cancel_job, resume_job
 from domain.foundation.unit_of_work import UnitOfWork
-from gql.arguments import INPUT
 from gql.background_jobs.types import BackgroundJob
-from gql.context import Info, MutationInput
-from gql.ids import BACKGROUND_JOB, own_key_or_missing
-from gql.mutations import Payload, mutation
+from gql.contract.arguments import INPUT
+from gql.contract.ids import BACKGROUND_JOB, own_key_or_missing
+from gql.contract.mutations import Payload, mutation
+from gql.execution.context import Info, MutationInput
 
 
 @strawberry.input(description="Input of cancelBackgroundJob.")

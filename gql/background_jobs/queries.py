@@ -4,17 +4,17 @@ from typing import Annotated
 
 import strawberry
 
-from domain.foundation.background_queries import list_jobs, load_visible_jobs_by_id, require_jobs
-from gql.arguments import FILTER, After, First, ObjectId
+from domain.foundation.jobs.queries import list_jobs, load_visible_jobs_by_id, require_jobs
 from gql.background_jobs.types import (
     BackgroundJob,
     BackgroundJobConnection,
     BackgroundJobEdge,
     BackgroundJobFilterInput,
 )
-from gql.context import Info
-from gql.ids import BACKGROUND_JOB, find_own_key
-from gql.pagination import paging_of
+from gql.contract.arguments import FILTER, After, First, ObjectId
+from gql.contract.ids import BACKGROUND_JOB, find_own_key
+from gql.contract.pagination import paging_of
+from gql.execution.context import Info
 
 
 async def find_background_job(info: Info, key: int) -> BackgroundJob | None:

@@ -6,15 +6,15 @@ from typing import Annotated, Any
 import strawberry
 from strawberry import ID
 
-from domain.foundation.background import TERMINAL
 from domain.foundation.errors import NotFound
-from domain.foundation.live import LiveBatch
-from domain.foundation.live_jobs import live_jobs
-from gql.arguments import After
+from domain.foundation.feed.live import LiveBatch
+from domain.foundation.jobs.live import live_jobs
+from domain.foundation.jobs.running import TERMINAL
 from gql.background_jobs.types import BackgroundJob
-from gql.change_stream import ChangeBatch, follow_changes, place_of, rows_of
-from gql.context import Context, Info
-from gql.ids import BACKGROUND_JOB, find_own_key
+from gql.contract.arguments import After
+from gql.contract.change_stream import ChangeBatch, follow_changes, place_of, rows_of
+from gql.contract.ids import BACKGROUND_JOB, find_own_key
+from gql.execution.context import Context, Info
 
 
 @strawberry.type(description="Changes of background jobs.")

@@ -5,17 +5,17 @@ from typing import Self
 
 import strawberry
 
-from domain.foundation.background import TERMINAL
-from domain.foundation.background_queries import JobRow, load_jobs_by_id, load_resumable_by_id
-from domain.foundation.change_feed import ObjectType
-from domain.foundation.job_control import CANCELLABLE, may_control
+from domain.foundation.feed.changes import ObjectType
+from domain.foundation.jobs.control import CANCELLABLE, may_control
+from domain.foundation.jobs.queries import JobRow, load_jobs_by_id, load_resumable_by_id
+from domain.foundation.jobs.running import TERMINAL
 from domain.foundation.models import JobKind, JobStatus
-from gql.context import Info
-from gql.enums import publish_enum
-from gql.ids import BACKGROUND_JOB, encode
-from gql.interfaces import Actor, Node
-from gql.object_types import PREFIXES
-from gql.pagination import Edge, LiveConnection
+from gql.contract.enums import publish_enum
+from gql.contract.ids import BACKGROUND_JOB, encode
+from gql.contract.interfaces import Actor, Node
+from gql.contract.object_types import PREFIXES
+from gql.contract.pagination import Edge, LiveConnection
+from gql.execution.context import Info
 
 publish_enum(
     JobKind,
@@ -103,7 +103,7 @@ class BackgroundJob(Node):
     @strawberry.field(description="Account that asked for the job; null when the system did.")
     async def started_by(self, info: Info) -> Actor | None:
         """Load who asked for the job."""
-        from gql.actors import load_actor
+        from gql.contract.actors import load_actor
 
         return await load_actor(info, self.row.started_by_learner_id, self.row.started_by_service_account_id)
 

@@ -14,10 +14,10 @@ from domain.content.fields import CourseFields, PathFields, PathItem
 from domain.content.models import ContentKind
 from domain.content.queries import ContentFilter, ContentKey
 from domain.foundation.errors import NotFound, ProblemList
-from gql import ids
-from gql.context import MutationInput
-from gql.enums import publish_enum
-from gql.mutations import UpdateInput
+from gql.contract import ids
+from gql.contract.enums import publish_enum
+from gql.contract.mutations import UpdateInput
+from gql.execution.context import MutationInput
 from gql.people.inputs import reference
 
 publish_enum(

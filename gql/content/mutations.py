@@ -6,7 +6,6 @@ import strawberry
 
 from domain.content.operations import create_course, create_learning_path, update_course
 from domain.enrollments.path_changes import LearningPathUpdated, update_learning_path
-from gql.arguments import INPUT
 from gql.background_jobs.types import BackgroundJob
 from gql.content.inputs import (
     CreateCourseInput,
@@ -16,8 +15,9 @@ from gql.content.inputs import (
     content_key,
 )
 from gql.content.types import Course, LearningPath, load_changed_content
-from gql.context import Info
-from gql.mutations import Payload, mutation
+from gql.contract.arguments import INPUT
+from gql.contract.mutations import Payload, mutation
+from gql.execution.context import Info
 
 
 @strawberry.type(description="Payload of createCourse.")

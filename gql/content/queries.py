@@ -5,12 +5,12 @@ from typing import Annotated
 import strawberry
 
 from domain.content.queries import find_content, find_content_by_key, list_contents
-from gql.arguments import FILTER, After, First
 from gql.content.inputs import LearningContentFilterInput, LearningContentKeyInput, content_filter, content_key
 from gql.content.types import LearningContent, LearningContentConnection, LearningContentEdge, content_of
-from gql.context import Info
-from gql.ids import CONTENT
-from gql.pagination import paging_of
+from gql.contract.arguments import FILTER, After, First
+from gql.contract.ids import CONTENT
+from gql.contract.pagination import paging_of
+from gql.execution.context import Info
 
 
 async def content_node(info: Info, key: int) -> LearningContent | None:

@@ -13,12 +13,12 @@ from domain.content.queries import (
     load_items_by_path,
     load_trainer_ids_by_content,
 )
-from gql.context import Info
-from gql.ids import CONTENT, encode
-from gql.interfaces import Node
-from gql.pagination import Connection, Edge
+from gql.contract.ids import CONTENT, encode
+from gql.contract.interfaces import Node
+from gql.contract.pagination import Connection, Edge
+from gql.execution.context import Info
+from gql.execution.related import Related, RelatedList
 from gql.people.types import Learner
-from gql.related import Related, RelatedList
 
 if TYPE_CHECKING:
     from gql.enrollments.types import Enrollment

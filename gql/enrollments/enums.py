@@ -1,9 +1,9 @@
 """Enums of enrollments and the log."""
 
-from domain.enrollments.log_queries import LogOrder
+from domain.enrollments.action_log.queries import LogOrder
 from domain.enrollments.models import ContentActionKind, EnrollmentStatus
 from domain.foundation.access import Source
-from gql.enums import publish_enum
+from gql.contract.enums import publish_enum
 
 publish_enum(
     EnrollmentStatus,

@@ -6,16 +6,16 @@ from datetime import datetime
 import strawberry
 from strawberry import ID
 
-from domain.enrollments.log_filter import ActionFilter
+from domain.enrollments.action_log.filter import ActionFilter
 from domain.enrollments.models import ContentActionKind, EnrollmentStatus
-from domain.enrollments.progress_reports import ProgressInput
+from domain.enrollments.progress.reports import ProgressInput
 from domain.enrollments.queries import EnrollmentFilter
 from domain.foundation.access import Source
 from domain.foundation.keys import Reference
-from gql import ids
 from gql.content.inputs import LearningContentKeyInput, content_key
-from gql.context import MutationInput
+from gql.contract import ids
 from gql.enrollments import enums  # noqa: F401 - publishes the enums that the inputs below use
+from gql.execution.context import MutationInput
 from gql.people.inputs import LearnerKeyInput, learner_key
 
 

@@ -6,19 +6,20 @@ import strawberry
 
 from domain.enrollments.errors import LearnerInactive
 from domain.enrollments.operations import enroll_learner, unenroll_learner
-from domain.enrollments.progress_reports import (
+from domain.enrollments.progress.reports import (
     ProgressRowResult,
     bulk_record_course_progress,
     record_course_progress,
 )
-from domain.enrollments.purchases import record_purchase
-from domain.enrollments.self_enrollment import enroll_self, unenroll_self
+from domain.enrollments.seats.purchases import record_purchase
+from domain.enrollments.seats.self_enrollment import enroll_self, unenroll_self
 from domain.foundation.errors import DomainError
-from domain.people.row_outcomes import RowError, RowOutcome
-from gql.arguments import INPUT
+from domain.foundation.row_outcomes import RowError, RowOutcome
 from gql.background_jobs.types import BackgroundJob
 from gql.content.inputs import content_key
-from gql.context import Info
+from gql.contract.arguments import INPUT
+from gql.contract.mutations import Payload, RuleOutcomePayload, mutation, reevaluation_of
+from gql.contract.user_errors import UserError, user_errors
 from gql.enrollments.inputs import (
     BulkRecordCourseProgressInput,
     EnrollLearnerInput,
@@ -30,11 +31,10 @@ from gql.enrollments.inputs import (
     progress_input,
 )
 from gql.enrollments.types import Enrollment
+from gql.execution.context import Info
 from gql.mandatory_tasks.types import MandatoryTask
-from gql.mutations import Payload, RuleOutcomePayload, mutation, reevaluation_of
 from gql.people import enums  # noqa: F401 - publishes the outcomes of rows
 from gql.people.inputs import learner_key
-from gql.user_errors import UserError, user_errors
 
 
 @strawberry.type(description="Payload of enrollSelf.")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import strawberry
 
-from domain.enrollments.log_queries import (
+from domain.enrollments.action_log.queries import (
     ActionsOf,
     LogOrder,
     find_content_action,
@@ -13,7 +13,6 @@ from domain.enrollments.log_queries import (
     needs_order_of_commits,
     prepare_order_of_commits,
 )
-from domain.enrollments.pages import hashable
 from domain.enrollments.queries import (
     EnrollmentsOfLearner,
     find_enrollment,
@@ -21,8 +20,10 @@ from domain.enrollments.queries import (
     list_own_access,
     load_enrollments_of_learners,
 )
-from gql.arguments import FILTER, ORDER_BY, After, First
-from gql.context import Info
+from domain.foundation.pages_of_many import hashable
+from gql.contract.arguments import FILTER, ORDER_BY, After, First
+from gql.contract.ids import CONTENT_ACTION, ENROLLMENT
+from gql.contract.pagination import paging_of
 from gql.enrollments.inputs import (
     ContentActionFilterInput,
     EnrollmentFilterInput,
@@ -37,8 +38,7 @@ from gql.enrollments.types import (
     EnrollmentConnection,
     EnrollmentEdge,
 )
-from gql.ids import CONTENT_ACTION, ENROLLMENT
-from gql.pagination import paging_of
+from gql.execution.context import Info
 
 
 async def enrollment_node(info: Info, key: int) -> Enrollment | None:

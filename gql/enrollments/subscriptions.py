@@ -8,13 +8,13 @@ from strawberry import ID
 
 from domain.enrollments.live import live_enrollments, live_log
 from domain.enrollments.queries import EnrollmentRow
-from domain.foundation.live import LiveBatch, Seen
-from gql.arguments import FILTER, After
-from gql.change_stream import ChangeBatch, ChangeKind, follow_changes, place_of, rows_of
-from gql.context import Context, Info
+from domain.foundation.feed.live import LiveBatch, Seen
+from gql.contract.arguments import FILTER, After
+from gql.contract.change_stream import ChangeBatch, ChangeKind, follow_changes, place_of, rows_of
+from gql.contract.ids import ENROLLMENT, encode
 from gql.enrollments.inputs import ContentActionFilterInput, EnrollmentFilterInput, action_filter, enrollment_filter
 from gql.enrollments.types import ContentAction, Enrollment
-from gql.ids import ENROLLMENT, encode
+from gql.execution.context import Context, Info
 
 
 @strawberry.type(description="Change of an enrollment.")

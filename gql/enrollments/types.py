@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import strawberry
 from strawberry import ID
 
-from domain.auto_assignment.queries import load_rules_by_id
+from domain.auto_assignment.rules.queries import load_rules_by_id
 from domain.content.queries import ContentRow, load_contents_by_id
-from domain.enrollments.log_queries import ActionsOf, ContentActionRow, load_action_pages, load_caused_actions_by_id
+from domain.enrollments.action_log.queries import (
+    ActionsOf,
+    ContentActionRow,
+    load_action_pages,
+    load_caused_actions_by_id,
+)
 from domain.enrollments.models import ContentActionKind, EnrollmentStatus
-from domain.enrollments.pages import hashable
 from domain.enrollments.queries import EnrollmentRow, load_enrollments_by_id, load_own_enrollments_by_content
 from domain.enrollments.reason_queries import (
     ReasonRow,
@@ -19,17 +23,18 @@ from domain.enrollments.reason_queries import (
     load_reasons_by_enrollment,
 )
 from domain.foundation.access import Source
+from domain.foundation.pages_of_many import hashable
 from domain.mandatory_tasks.queries import load_tasks_by_id
-from gql.actors import related_actor
-from gql.arguments import After, First
 from gql.content.types import LearningContent, LearningPath, content_of, related_content
-from gql.context import Info
+from gql.contract.actors import related_actor
+from gql.contract.arguments import After, First
+from gql.contract.ids import CONTENT_ACTION, ENROLLMENT, RULE, encode
+from gql.contract.interfaces import Actor, Node
+from gql.contract.pagination import Edge, LiveConnection, paging_of
 from gql.enrollments import enums  # noqa: F401 - publishes the enums that the types below use
-from gql.ids import CONTENT_ACTION, ENROLLMENT, RULE, encode
-from gql.interfaces import Actor, Node
-from gql.pagination import Edge, LiveConnection, paging_of
+from gql.execution.context import Info
+from gql.execution.related import Related, related
 from gql.people.types import Learner, related_learner
-from gql.related import Related, related
 
 if TYPE_CHECKING:
     from gql.auto_assignment.types import AutoAssignmentRule

@@ -6,9 +6,9 @@ from datetime import date
 import strawberry
 from strawberry import ID
 
-from domain.mandatory_tasks.audience import AudiencePart
-from gql import ids
+from domain.mandatory_tasks.bulk.audience import AudiencePart
 from gql.content.inputs import LearningContentKeyInput
+from gql.contract import ids
 from gql.mandatory_tasks.inputs import TaskTermsInput
 from gql.people.inputs import LearnerKeyInput, learner_key, reference
 

@@ -4,14 +4,14 @@ from typing import Annotated
 
 import strawberry
 
-from domain.mandatory_tasks.bulk_assigning import bulk_assign_mandatory_tasks
-from gql.arguments import INPUT
+from domain.mandatory_tasks.bulk.assigning import bulk_assign_mandatory_tasks
 from gql.content.inputs import content_key
-from gql.context import Info
+from gql.contract.arguments import INPUT
+from gql.contract.mutations import Payload, mutation
+from gql.execution.context import Info
 from gql.mandatory_tasks.bulk_inputs import BulkAssignMandatoryTasksInput, audience_parts
 from gql.mandatory_tasks.bulk_types import BulkAssignment
 from gql.mandatory_tasks.inputs import wanted_reminders
-from gql.mutations import Payload, mutation
 
 
 @strawberry.type(description="Payload of bulkAssignMandatoryTasks.")

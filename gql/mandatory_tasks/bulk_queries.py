@@ -4,12 +4,14 @@ from typing import Annotated
 
 import strawberry
 
-from domain.mandatory_tasks.bulk_preview import preview_bulk_assignment
-from domain.mandatory_tasks.bulk_queries import list_bulk_assignments
-from gql import ids
-from gql.arguments import PREVIEW_INPUT, After, First
+from domain.mandatory_tasks.bulk.preview import preview_bulk_assignment
+from domain.mandatory_tasks.bulk.queries import list_bulk_assignments
 from gql.content.inputs import content_key
-from gql.context import Info
+from gql.contract import ids
+from gql.contract.arguments import PREVIEW_INPUT, After, First
+from gql.contract.pagination import paging_of
+from gql.contract.user_errors import within_argument
+from gql.execution.context import Info
 from gql.mandatory_tasks.bulk_inputs import BulkAssignmentPreviewInput, audience_parts
 from gql.mandatory_tasks.bulk_types import (
     BulkAssignment,
@@ -17,8 +19,6 @@ from gql.mandatory_tasks.bulk_types import (
     BulkAssignmentEdge,
     BulkAssignmentPreview,
 )
-from gql.pagination import paging_of
-from gql.user_errors import within_argument
 
 NODES = {ids.BULK_ASSIGNMENT: BulkAssignment.find}
 

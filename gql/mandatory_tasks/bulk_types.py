@@ -5,33 +5,33 @@ from typing import Annotated, Self
 
 import strawberry
 
-from domain.enrollments.pages import hashable
-from domain.mandatory_tasks.bulk_outcomes import BulkOutcome, BulkResultRow, OutcomeCounts, wanted_outcomes
-from domain.mandatory_tasks.bulk_preview import (
+from domain.foundation.pages_of_many import hashable
+from domain.mandatory_tasks.bulk.outcomes import BulkOutcome, BulkResultRow, OutcomeCounts, wanted_outcomes
+from domain.mandatory_tasks.bulk.preview import (
     BulkPreview,
     count_previewed,
     list_previewed_learners,
     list_previewed_results,
 )
-from domain.mandatory_tasks.bulk_queries import (
+from domain.mandatory_tasks.bulk.queries import (
     BulkAssignmentRow,
     ResultsOfBulk,
     load_bulk_assignments_by_id,
     load_results_of_bulk_assignments,
     load_visible_bulk_assignments_by_id,
 )
-from gql.actors import load_actor
-from gql.arguments import After, First
 from gql.background_jobs.types import BackgroundJob
 from gql.content.types import LearningContent, load_content
-from gql.context import Info
-from gql.enums import publish_enum
-from gql.ids import BULK_ASSIGNMENT, encode
-from gql.interfaces import Actor, Node
+from gql.contract.actors import load_actor
+from gql.contract.arguments import After, First
+from gql.contract.enums import publish_enum
+from gql.contract.ids import BULK_ASSIGNMENT, encode
+from gql.contract.interfaces import Actor, Node
+from gql.contract.pagination import Connection, Edge, paging_of
+from gql.contract.user_errors import UserError, user_errors
+from gql.execution.context import Info
 from gql.mandatory_tasks.types import MandatoryTask
-from gql.pagination import Connection, Edge, paging_of
 from gql.people.types import Learner, LearnerConnection, LearnerEdge
-from gql.user_errors import UserError, user_errors
 
 publish_enum(
     BulkOutcome,

@@ -7,10 +7,10 @@ from typing import Annotated
 import strawberry
 
 from domain.mandatory_tasks.calendar import find_calendar_key, renew_calendar_key
-from gql import ids
-from gql.arguments import INPUT
-from gql.context import Info, MutationInput
-from gql.mutations import Payload, mutation
+from gql.contract import ids
+from gql.contract.arguments import INPUT
+from gql.contract.mutations import Payload, mutation
+from gql.execution.context import Info, MutationInput
 
 _SECRET = re.compile(r"([0-9a-z]{13})([0-9a-f]{32})", re.ASCII)
 

@@ -1,11 +1,11 @@
 """Enums of mandatory tasks and their reminders."""
 
-from domain.mandatory_tasks.overview import TaskOrderField
-from domain.mandatory_tasks.reminder_schedule import ReminderReason, ReminderRecipient, ReminderStatus
+from domain.mandatory_tasks.overview.counts import TaskGrouping
+from domain.mandatory_tasks.overview.queries import TaskOrderField
+from domain.mandatory_tasks.reminders.schedule import ReminderReason, ReminderRecipient, ReminderStatus
 from domain.mandatory_tasks.status import TaskStatus
-from domain.mandatory_tasks.task_counts import TaskGrouping
 from domain.notifications.models import DeliveryStatus
-from gql.enums import publish_enum
+from gql.contract.enums import publish_enum
 
 publish_enum(
     TaskStatus,

@@ -7,14 +7,14 @@ import strawberry
 from strawberry import ID
 
 from domain.mandatory_tasks.editing import TaskChanges
-from domain.mandatory_tasks.reminder_schedule import ReminderRecipient
+from domain.mandatory_tasks.reminders.schedule import ReminderRecipient
 from domain.mandatory_tasks.terms import ReminderInput as WantedReminder
-from domain.people.learner_changes import UNSET, Unset
-from gql import ids
+from domain.people.learners.changes import UNSET, Unset
 from gql.content.inputs import LearningContentKeyInput
-from gql.context import MutationInput
+from gql.contract import ids
+from gql.contract.mutations import UpdateInput
+from gql.execution.context import MutationInput
 from gql.mandatory_tasks import enums  # noqa: F401 - publishes the enums that the inputs below use
-from gql.mutations import UpdateInput
 from gql.people.inputs import LearnerKeyInput
 
 #: Template that is not there.

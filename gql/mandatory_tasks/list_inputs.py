@@ -7,12 +7,12 @@ import strawberry
 from strawberry import ID
 
 from domain.foundation.keys import Reference
-from domain.foundation.listing import Order
-from domain.mandatory_tasks.overview import TaskOrderField, task_order
+from domain.foundation.paging import Order
+from domain.mandatory_tasks.overview.filter import TaskFilter
+from domain.mandatory_tasks.overview.queries import TaskOrderField, task_order
 from domain.mandatory_tasks.status import TaskStatus
-from domain.mandatory_tasks.task_filter import TaskFilter
-from gql import ids
-from gql.enums import SortDirection
+from gql.contract import ids
+from gql.contract.enums import SortDirection
 from gql.mandatory_tasks import enums  # noqa: F401 - publishes the enums that the inputs below use
 
 

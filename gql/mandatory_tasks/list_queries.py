@@ -5,13 +5,14 @@ from typing import Annotated, Self
 import strawberry
 from strawberry import ID
 
-from domain.enrollments.pages import hashable
-from domain.mandatory_tasks.overview import TaskOrderField, TasksOfLearner, list_tasks, load_tasks_of_learners
-from domain.mandatory_tasks.task_counts import TaskCounts, TaskGroup, TaskGrouping, break_down_tasks, count_tasks
-from gql import ids
-from gql.arguments import FILTER, ORDER_BY, After, First
-from gql.context import Info
-from gql.enums import SortDirection
+from domain.foundation.pages_of_many import hashable
+from domain.mandatory_tasks.overview.counts import TaskCounts, TaskGroup, TaskGrouping, break_down_tasks, count_tasks
+from domain.mandatory_tasks.overview.queries import TaskOrderField, TasksOfLearner, list_tasks, load_tasks_of_learners
+from gql.contract import ids
+from gql.contract.arguments import FILTER, ORDER_BY, After, First
+from gql.contract.enums import SortDirection
+from gql.contract.pagination import paging_of
+from gql.execution.context import Info
 from gql.mandatory_tasks.list_inputs import (
     MandatoryTaskFilterInput,
     MandatoryTaskOrderInput,
@@ -19,7 +20,6 @@ from gql.mandatory_tasks.list_inputs import (
     tasks_in_order,
 )
 from gql.mandatory_tasks.types import MandatoryTask, MandatoryTaskConnection, MandatoryTaskEdge
-from gql.pagination import paging_of
 
 _PREFIXES = {
     TaskGrouping.DEPARTMENT: ids.DEPARTMENT,

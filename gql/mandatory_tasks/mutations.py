@@ -8,10 +8,11 @@ from strawberry import ID
 from domain.mandatory_tasks.assigning import assign_mandatory_task
 from domain.mandatory_tasks.editing import update_mandatory_task
 from domain.mandatory_tasks.withdrawing import withdraw_mandatory_task
-from gql import ids
-from gql.arguments import INPUT
 from gql.content.inputs import content_key
-from gql.context import Info
+from gql.contract import ids
+from gql.contract.arguments import INPUT
+from gql.contract.mutations import Payload, mutation
+from gql.execution.context import Info
 from gql.mandatory_tasks.inputs import (
     AssignMandatoryTaskInput,
     UpdateMandatoryTaskInput,
@@ -20,7 +21,6 @@ from gql.mandatory_tasks.inputs import (
     wanted_reminders,
 )
 from gql.mandatory_tasks.types import MandatoryTask
-from gql.mutations import Payload, mutation
 from gql.people.inputs import learner_key
 
 

@@ -2,11 +2,11 @@
 
 import strawberry
 
-from domain.mandatory_tasks.ledger import load_visible_reminders_by_id
+from domain.mandatory_tasks.reminders.queries import load_visible_reminders_by_id
 from domain.mandatory_tasks.rights import require_reading_role
-from gql import ids
-from gql.arguments import ObjectId
-from gql.context import Info
+from gql.contract import ids
+from gql.contract.arguments import ObjectId
+from gql.execution.context import Info
 from gql.mandatory_tasks.reminder_types import TaskReminder
 from gql.mandatory_tasks.types import MandatoryTask
 

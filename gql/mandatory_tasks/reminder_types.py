@@ -5,12 +5,12 @@ from typing import Self
 
 import strawberry
 
-from domain.mandatory_tasks.ledger import DeliveryRow, ReminderRow, SettingRow, load_deliveries_by_reminder
-from domain.mandatory_tasks.reminder_schedule import ReminderReason, ReminderRecipient, ReminderStatus
+from domain.mandatory_tasks.reminders.queries import DeliveryRow, ReminderRow, SettingRow, load_deliveries_by_reminder
+from domain.mandatory_tasks.reminders.schedule import ReminderReason, ReminderRecipient, ReminderStatus
 from domain.notifications.models import DeliveryStatus
-from gql.context import Info
-from gql.ids import REMINDER, encode
-from gql.interfaces import Node
+from gql.contract.ids import REMINDER, encode
+from gql.contract.interfaces import Node
+from gql.execution.context import Info
 from gql.mandatory_tasks import enums  # noqa: F401 - publishes the enums that the types below use
 from gql.notifications.types import EmailTemplate
 

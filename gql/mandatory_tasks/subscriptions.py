@@ -6,13 +6,13 @@ from typing import Annotated, Any
 import strawberry
 from strawberry import ID
 
-from domain.foundation.live import LiveBatch, Seen
+from domain.foundation.feed.live import LiveBatch, Seen
 from domain.mandatory_tasks.live import live_tasks
 from domain.mandatory_tasks.queries import TaskView
-from gql.arguments import FILTER, After
-from gql.change_stream import ChangeBatch, ChangeKind, follow_changes, place_of
-from gql.context import Context, Info
-from gql.ids import MANDATORY_TASK, encode
+from gql.contract.arguments import FILTER, After
+from gql.contract.change_stream import ChangeBatch, ChangeKind, follow_changes, place_of
+from gql.contract.ids import MANDATORY_TASK, encode
+from gql.execution.context import Context, Info
 from gql.mandatory_tasks.list_inputs import MandatoryTaskFilterInput, task_filter
 from gql.mandatory_tasks.types import MandatoryTask
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Self
 import strawberry
 
 from domain.enrollments.models import EnrollmentStatus
-from domain.enrollments.pages import hashable
 from domain.enrollments.queries import load_enrollments_by_id
-from domain.mandatory_tasks.ledger import load_reminders_by_cycle, load_settings_by_task
+from domain.foundation.pages_of_many import hashable
 from domain.mandatory_tasks.queries import (
     CycleRow,
     CyclesOfTask,
@@ -21,18 +20,19 @@ from domain.mandatory_tasks.queries import (
     load_tasks_by_id,
     load_visible_tasks_by_id,
 )
+from domain.mandatory_tasks.reminders.queries import load_reminders_by_cycle, load_settings_by_task
 from domain.mandatory_tasks.status import TaskStatus
 from domain.mandatory_tasks.task_rows import status_of
-from gql.actors import related_actor
-from gql.arguments import After, First
 from gql.content.types import Course, LearningContent, load_contents, related_content
-from gql.context import Info
-from gql.ids import MANDATORY_TASK, encode
-from gql.interfaces import Actor, Node
+from gql.contract.actors import related_actor
+from gql.contract.arguments import After, First
+from gql.contract.ids import MANDATORY_TASK, encode
+from gql.contract.interfaces import Actor, Node
+from gql.contract.pagination import Connection, Edge, LiveConnection, paging_of
+from gql.execution.context import Info
+from gql.execution.related import Related, related
 from gql.mandatory_tasks.reminder_types import ReminderSetting, TaskReminder
-from gql.pagination import Connection, Edge, LiveConnection, paging_of
 from gql.people.types import Learner, related_learner
-from gql.related import Related, related
 
 if TYPE_CHECKING:
     from gql.enrollments.types import Enrollment

@@ -1,7 +1,7 @@
 """Enums of notifications."""
 
 from domain.notifications.models import NotificationCategory, NotificationKind
-from gql.enums import publish_enum
+from gql.contract.enums import publish_enum
 
 publish_enum(
     NotificationKind,

@@ -3,8 +3,8 @@
 import strawberry
 from strawberry import ID
 
-from gql.context import MutationInput
-from gql.mutations import UpdateInput
+from gql.contract.mutations import UpdateInput
+from gql.execution.context import MutationInput
 from gql.notifications.enums import NotificationCategory
 
 

@@ -9,11 +9,11 @@ from domain.foundation.unit_of_work import UnitOfWork
 from domain.notifications.inbox import mark_notifications_read
 from domain.notifications.models import NotificationCategory
 from domain.notifications.preferences import list_preferences, set_preference
-from domain.notifications.templates import create_template, delete_template, update_template
-from gql.arguments import INPUT
-from gql.context import Info
-from gql.ids import EMAIL_TEMPLATE, NOTIFICATION, encode, own_key_or_missing
-from gql.mutations import Payload, mutation
+from domain.notifications.templates.operations import create_template, delete_template, update_template
+from gql.contract.arguments import INPUT
+from gql.contract.ids import EMAIL_TEMPLATE, NOTIFICATION, encode, own_key_or_missing
+from gql.contract.mutations import Payload, mutation
+from gql.execution.context import Info
 from gql.notifications.inputs import (
     CreateEmailTemplateInput,
     DeleteEmailTemplateInput,

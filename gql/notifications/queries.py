@@ -9,12 +9,14 @@ from domain.foundation.errors import NotFound
 from domain.mandatory_tasks.messages import load_task_facts
 from domain.notifications.inbox import list_notifications
 from domain.notifications.preferences import list_preferences
-from domain.notifications.previews import preview_email
-from domain.notifications.template_access import require_seeing_templates
-from domain.notifications.template_queries import list_templates, load_visible_templates_by_id
-from gql.arguments import PREVIEW_INPUT, After, First, Search
-from gql.context import Info
-from gql.ids import EMAIL_TEMPLATE, MANDATORY_TASK, NOTIFICATION, own_key_or_missing
+from domain.notifications.templates.access import require_seeing_templates
+from domain.notifications.templates.previews import preview_email
+from domain.notifications.templates.queries import list_templates, load_visible_templates_by_id
+from gql.contract.arguments import PREVIEW_INPUT, After, First, Search
+from gql.contract.ids import EMAIL_TEMPLATE, MANDATORY_TASK, NOTIFICATION, own_key_or_missing
+from gql.contract.pagination import paging_of
+from gql.contract.user_errors import within_argument
+from gql.execution.context import Info
 from gql.notifications.inputs import EmailPreviewInput
 from gql.notifications.types import (
     EmailPreview,
@@ -26,8 +28,6 @@ from gql.notifications.types import (
     NotificationEdge,
     NotificationPreference,
 )
-from gql.pagination import paging_of
-from gql.user_errors import within_argument
 
 
 async def find_email_template(info: Info, key: int) -> EmailTemplate | None:

@@ -5,11 +5,11 @@ from typing import Any
 
 import strawberry
 
-from domain.foundation.live import LiveBatch
+from domain.foundation.feed.live import LiveBatch
 from domain.notifications.live import live_notifications
-from gql.arguments import After
-from gql.change_stream import ChangeBatch, follow_changes, place_of, rows_of
-from gql.context import Context, Info
+from gql.contract.arguments import After
+from gql.contract.change_stream import ChangeBatch, follow_changes, place_of, rows_of
+from gql.execution.context import Context, Info
 from gql.notifications.types import Notification
 
 

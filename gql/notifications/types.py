@@ -8,15 +8,15 @@ import strawberry
 
 from domain.notifications.inbox import NotificationRow, load_notifications_by_id
 from domain.notifications.preferences import Preference
-from domain.notifications.rendering import RenderedEmail
-from domain.notifications.template_queries import TemplateRow, load_templates_by_id
-from gql.actors import load_actor
+from domain.notifications.templates.queries import TemplateRow, load_templates_by_id
+from domain.notifications.templates.rendering import RenderedEmail
 from gql.content.types import LearningContent, load_content
-from gql.context import Info
-from gql.ids import EMAIL_TEMPLATE, NOTIFICATION, encode
-from gql.interfaces import Actor, Node
+from gql.contract.actors import load_actor
+from gql.contract.ids import EMAIL_TEMPLATE, NOTIFICATION, encode
+from gql.contract.interfaces import Actor, Node
+from gql.contract.pagination import Connection, Edge, LiveConnection
+from gql.execution.context import Info
 from gql.notifications.enums import NotificationCategory, NotificationKind
-from gql.pagination import Connection, Edge, LiveConnection
 
 if TYPE_CHECKING:
     from gql.mandatory_tasks.types import MandatoryTask

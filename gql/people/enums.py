@@ -4,8 +4,8 @@ from enum import Enum
 
 import strawberry
 
-from domain.people.row_outcomes import RowOutcome
-from gql.enums import publish_enum
+from domain.foundation.row_outcomes import RowOutcome
+from gql.contract.enums import publish_enum
 
 publish_enum(
     RowOutcome,

@@ -11,10 +11,10 @@ from strawberry import ID
 
 from domain.foundation.access import Role
 from domain.foundation.keys import Reference
-from domain.people.learner_changes import UNSET, LearnerChanges, RefChange, Unset
+from domain.people.learners.changes import UNSET, LearnerChanges, RefChange, Unset
 from domain.people.queries import LearnerFilter, LearnerKey
-from gql import ids
-from gql.enums import SortDirection
+from gql.contract import ids
+from gql.contract.enums import SortDirection
 from gql.people.enums import LearnerOrderField
 from gql.tenants import enums  # noqa: F401 - publishes the roles
 

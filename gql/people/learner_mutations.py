@@ -6,7 +6,7 @@ import strawberry
 from strawberry import ID
 
 from domain.foundation.access import Role
-from domain.people.learner_changes import UNSET, LearnerChanges
+from domain.people.learners.changes import UNSET, LearnerChanges
 from domain.people.operations import (
     LearnerRowResult as RowResult,
 )
@@ -18,11 +18,12 @@ from domain.people.operations import (
     reactivate_learner,
     update_learner,
 )
-from gql import ids
-from gql.arguments import INPUT
 from gql.background_jobs.types import BackgroundJob
-from gql.context import Info, MutationInput
-from gql.mutations import Payload, RuleOutcomePayload, UpdateInput, mutation, reevaluation_of
+from gql.contract import ids
+from gql.contract.arguments import INPUT
+from gql.contract.mutations import Payload, RuleOutcomePayload, UpdateInput, mutation, reevaluation_of
+from gql.contract.user_errors import UserError, user_errors
+from gql.execution.context import Info, MutationInput
 from gql.people.enums import RowOutcome
 from gql.people.inputs import (
     LearnerChangesInput,
@@ -36,7 +37,6 @@ from gql.people.inputs import (
     references,
 )
 from gql.people.types import Learner
-from gql.user_errors import UserError, user_errors
 
 
 @strawberry.input(description="Input of createLearner.")

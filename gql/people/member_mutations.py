@@ -9,11 +9,11 @@ from domain.foundation.keys import Reference
 from domain.people.models import PlaceKind
 from domain.people.operations import add_members, remove_members
 from domain.people.queries import load_changed_learners_by_id
-from gql import ids
-from gql.arguments import INPUT
 from gql.background_jobs.types import BackgroundJob
-from gql.context import Info, MutationInput
-from gql.mutations import RuleOutcomePayload, mutation, reevaluation_of
+from gql.contract import ids
+from gql.contract.arguments import INPUT
+from gql.contract.mutations import RuleOutcomePayload, mutation, reevaluation_of
+from gql.execution.context import Info, MutationInput
 from gql.people.inputs import LearnerKeyInput, learner_key, reference
 from gql.people.types import Learner
 

@@ -7,11 +7,11 @@ from strawberry import ID
 
 from domain.people.models import PlaceKind
 from domain.people.operations import delete_place
-from gql import ids
-from gql.arguments import INPUT
 from gql.background_jobs.types import BackgroundJob
-from gql.context import Info, MutationInput
-from gql.mutations import RuleOutcomePayload, mutation, reevaluation_of
+from gql.contract import ids
+from gql.contract.arguments import INPUT
+from gql.contract.mutations import RuleOutcomePayload, mutation, reevaluation_of
+from gql.execution.context import Info, MutationInput
 from gql.people.inputs import reference
 
 

@@ -3,8 +3,8 @@
 import strawberry
 from strawberry import ID
 
-from gql.context import MutationInput
-from gql.mutations import Payload, UpdateInput
+from gql.contract.mutations import Payload, UpdateInput
+from gql.execution.context import MutationInput
 from gql.people.place_types import Client, Department, LearningGroup, Sublicense
 
 

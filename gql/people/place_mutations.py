@@ -4,13 +4,13 @@ from typing import Annotated
 
 import strawberry
 
-from domain.people.learner_changes import UNSET
+from domain.people.learners.changes import UNSET
 from domain.people.models import PlaceKind
 from domain.people.operations import create_place, update_place
-from gql import ids
-from gql.arguments import INPUT
-from gql.context import Info
-from gql.mutations import mutation
+from gql.contract import ids
+from gql.contract.arguments import INPUT
+from gql.contract.mutations import mutation
+from gql.execution.context import Info
 from gql.people.inputs import reference
 from gql.people.place_inputs import (
     CreateClientInput,

@@ -11,11 +11,11 @@ from domain.people.queries import (
     load_member_counts,
     load_places_by_id,
 )
-from gql.context import Info
-from gql.ids import CLIENT, DEPARTMENT, LEARNING_GROUP, SUBLICENSE, encode
-from gql.interfaces import Node
-from gql.pagination import Connection, Edge
-from gql.related import RelatedList
+from gql.contract.ids import CLIENT, DEPARTMENT, LEARNING_GROUP, SUBLICENSE, encode
+from gql.contract.interfaces import Node
+from gql.contract.pagination import Connection, Edge
+from gql.execution.context import Info
+from gql.execution.related import RelatedList
 
 if TYPE_CHECKING:
     from gql.people.types import Learner

@@ -15,12 +15,12 @@ from domain.people.queries import (
     list_learners,
     list_places,
 )
-from gql import ids
-from gql.arguments import FILTER, ORDER_BY, After, First, Search
-from gql.context import Info
-from gql.enums import SortDirection
-from gql.interfaces import Node
-from gql.pagination import paging_of
+from gql.contract import ids
+from gql.contract.arguments import FILTER, ORDER_BY, After, First, Search
+from gql.contract.enums import SortDirection
+from gql.contract.interfaces import Node
+from gql.contract.pagination import paging_of
+from gql.execution.context import Info
 from gql.people.enums import LearnerOrderField
 from gql.people.inputs import LearnerFilterInput, LearnerKeyInput, LearnerOrderInput, learner_filter, learner_key
 from gql.people.types import (

@@ -15,11 +15,12 @@ from domain.people.queries import (
     load_learners_by_id,
     load_places_by_learner,
 )
-from gql.arguments import FILTER, After, First
-from gql.context import Info
-from gql.ids import LEARNER, encode
-from gql.interfaces import Actor
-from gql.pagination import Connection, Edge
+from gql.contract.arguments import FILTER, After, First
+from gql.contract.ids import LEARNER, encode
+from gql.contract.interfaces import Actor
+from gql.contract.pagination import Connection, Edge
+from gql.execution.context import Info
+from gql.execution.related import Related, related
 from gql.people.place_types import (
     Client,
     ClientConnection,
@@ -36,7 +37,6 @@ from gql.people.place_types import (
     SublicenseEdge,
     related_places,
 )
-from gql.related import Related, related
 from gql.tenants import enums  # noqa: F401 - publishes the roles
 from gql.tenants.types import RefField
 

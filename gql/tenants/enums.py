@@ -5,7 +5,7 @@ from enum import Enum
 import strawberry
 
 from domain.foundation.access import Role, Scope
-from gql.enums import publish_enum
+from gql.contract.enums import publish_enum
 
 publish_enum(
     Role,

@@ -5,10 +5,10 @@ from typing import Annotated
 import strawberry
 
 from domain.tenants.operations import TenantChanges, set_auto_assignment, update_tenant
-from gql.arguments import INPUT
 from gql.background_jobs.types import BackgroundJob
-from gql.context import Info, MutationInput
-from gql.mutations import Payload, UpdateInput, mutation, reevaluation_of
+from gql.contract.arguments import INPUT
+from gql.contract.mutations import Payload, UpdateInput, mutation, reevaluation_of
+from gql.execution.context import Info, MutationInput
 from gql.tenants.enums import TenantFeature
 from gql.tenants.service_account_mutations import ServiceAccountsMutation
 from gql.tenants.types import Tenant

@@ -3,10 +3,10 @@
 import strawberry
 
 from domain.tenants.queries import list_service_accounts, sees_service_accounts
-from gql.arguments import After, First
-from gql.context import Info
-from gql.ids import SERVICE_ACCOUNT, TENANT
-from gql.pagination import paging_of
+from gql.contract.arguments import After, First
+from gql.contract.ids import SERVICE_ACCOUNT, TENANT
+from gql.contract.pagination import paging_of
+from gql.execution.context import Info
 from gql.tenants.types import ServiceAccount, ServiceAccountConnection, ServiceAccountEdge, Tenant
 from gql.tenants.viewer import Viewer
 

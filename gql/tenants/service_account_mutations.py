@@ -13,10 +13,10 @@ from domain.tenants.service_accounts import (
     new_api_key,
     revoke_service_account,
 )
-from gql.arguments import INPUT
-from gql.context import Info, MutationInput
-from gql.ids import SERVICE_ACCOUNT, own_key_or_missing
-from gql.mutations import Payload, mutation
+from gql.contract.arguments import INPUT
+from gql.contract.ids import SERVICE_ACCOUNT, own_key_or_missing
+from gql.contract.mutations import Payload, mutation
+from gql.execution.context import Info, MutationInput
 from gql.tenants.types import ServiceAccount
 
 

@@ -8,8 +8,8 @@ from typing import Self
 import strawberry
 
 from domain.foundation.access import Role
-from domain.foundation.background import BACKGROUND_THRESHOLD
-from domain.mandatory_tasks.reminder_schedule import MOST_REMINDERS
+from domain.foundation.jobs.running import BACKGROUND_THRESHOLD
+from domain.mandatory_tasks.reminders.schedule import MOST_REMINDERS
 from domain.tenants.queries import (
     REF_FIELD_COUNT,
     ServiceAccountRow,
@@ -17,11 +17,11 @@ from domain.tenants.queries import (
     load_service_accounts_by_id,
     load_tenants_by_id,
 )
-from gql.context import Info
-from gql.ids import SERVICE_ACCOUNT, TENANT, encode
-from gql.interfaces import Actor, Node
-from gql.pagination import Connection, Edge
-from gql.related import Related
+from gql.contract.ids import SERVICE_ACCOUNT, TENANT, encode
+from gql.contract.interfaces import Actor, Node
+from gql.contract.pagination import Connection, Edge
+from gql.execution.context import Info
+from gql.execution.related import Related
 from gql.tenants.enums import Scope, TenantFeature
 
 PREVIEW_SAMPLE_SIZE = 100

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from domain.foundation.access import Principal, Role, Scope
-from gql.actors import load_actor
-from gql.arguments import After, First
-from gql.context import Info
-from gql.interfaces import Actor
+from gql.contract.actors import load_actor
+from gql.contract.arguments import After, First
+from gql.contract.interfaces import Actor
+from gql.execution.context import Info
 
 if TYPE_CHECKING:
     from gql.enrollments.types import EnrollmentConnection

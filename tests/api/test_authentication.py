@@ -7,13 +7,13 @@ import jwt
 import pytest
 
 from domain.foundation.access import Principal, Role, Scope
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.foundation.settings import BadSettings, Settings
 from domain.people.models import Learner
 from domain.tenants.models import ServiceAccount, Tenant
-from gql.app import create_app
-from gql.authentication import issue_token
-from gql.ids import DEPARTMENT, LEARNER, encode
+from gql.contract.ids import DEPARTMENT, LEARNER, encode
+from gql.identity.authentication import issue_token
+from gql.transport.app import create_app
 from tests.support import factories
 from tests.support.api import SECRET, Api
 from tests.support.catalogue import Connection

@@ -3,13 +3,13 @@
 from typing import Any
 
 from domain.foundation.access import Principal
-from domain.foundation.background import create_job
-from domain.foundation.change_feed import ObjectType
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
+from domain.foundation.feed.changes import ObjectType
+from domain.foundation.jobs.running import create_job
 from domain.foundation.models import BackgroundJob, JobKind, JobStatus
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.tenants.models import Tenant
-from gql.ids import BACKGROUND_JOB, CONTENT, RULE, decode, encode
+from gql.contract.ids import BACKGROUND_JOB, CONTENT, RULE, decode, encode
 from tests.support import factories
 from tests.support.api import Api
 

@@ -8,8 +8,8 @@ from typing import Any
 import strawberry
 from strawberry import Some
 
-from gql.canonical import digest
-from gql.context import MutationInput
+from gql.contract.canonical_text import digest
+from gql.execution.context import MutationInput
 
 
 class Color(Enum):

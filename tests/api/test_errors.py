@@ -9,13 +9,13 @@ import asyncpg
 import pytest
 
 from domain.foundation.access import Principal
-from domain.foundation.database import ReadScope
+from domain.foundation.database.sessions import ReadScope
 from domain.foundation.errors import DomainError, Invalid, NotPermitted, ProblemList, Problems, RequestFailure
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.tenants.models import Tenant
-from gql.context import Context, MutationInput
-from gql.ids import LEARNER, encode
-from gql.user_errors import UserErrorCode, user_errors
+from gql.contract.ids import LEARNER, encode
+from gql.contract.user_errors import UserErrorCode, user_errors
+from gql.execution.context import Context, MutationInput
 from tests.support.api import Api, ApiClient
 
 Failure = TypeVar("Failure", DomainError, RequestFailure)
@@ -156,7 +156,7 @@ async def test_a_database_that_is_away_is_503(api: Api, admin: Principal, monkey
         raise ConnectionRefusedError
 
     client = api.acting_as(admin)
-    monkeypatch.setattr("gql.authentication.find_tenant_id", refused)
+    monkeypatch.setattr("gql.identity.authentication.find_tenant_id", refused)
     response = await client.post("{ tenant { name } }")
     assert response.status_code == 503
     assert response.json()["errors"][0]["extensions"] == {"code": "UNAVAILABLE"}
@@ -166,7 +166,7 @@ async def test_a_change_that_takes_too_long_is_not_made(as_admin: ApiClient, mon
     """And the answer says so."""
     rename = 'updateTenant(input: {changes: {name: "Late"}}) { tenant { name } errors { code } }'
     with monkeypatch.context() as patched:
-        patched.setattr("gql.context.MUTATION_TIMEOUT", 0.0)
+        patched.setattr("gql.execution.context.MUTATION_TIMEOUT", 0.0)
         result = await as_admin.execute(f"mutation {{ {rename} }}")
     assert result["data"] == {"updateTenant": None}
     assert result["errors"][0]["extensions"] == {"code": "TIMEOUT"}

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from domain.foundation.access import Principal
-from domain.foundation.feed_reader import FeedReaders
+from domain.foundation.feed.reader import FeedReaders
 from domain.foundation.settings import Settings
-from gql.http import GraphQLEndpoint
-from gql.negotiation import media_type
 from gql.schema import schema
+from gql.transport.http import GraphQLEndpoint
+from gql.transport.negotiation import media_type
 from tests.support.api import Api, ApiClient
 
 GRAPHQL_JSON = "application/graphql-response+json"

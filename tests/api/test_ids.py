@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from domain.foundation.errors import Invalid, NotFound
 from domain.foundation.keys import ExternalId
-from gql import ids
+from gql.contract import ids
 
 KEYS = st.integers(min_value=1, max_value=2**63 - 1)
 PREFIXES = sorted(

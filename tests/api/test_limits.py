@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from graphql import Source, parse
 
-from gql.cost import cost_of
-from gql.documents import Text
-from gql.limits import MAX_DOCUMENT_BYTES
+from gql.execution.documents import Text
+from gql.limits.cost import cost_of
+from gql.limits.document import MAX_DOCUMENT_BYTES
 from gql.schema import schema
 from tests.support.api import ApiClient
 

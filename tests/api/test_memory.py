@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from domain.foundation.errors import Unavailable
-from gql import places
-from gql.documents import Documents, read_document
-from gql.places import Places
-from gql.stream_memory import STREAM_BYTES, StreamMemory
+from gql.execution.documents import Documents, read_document
+from gql.limits import slots as places
+from gql.limits.slots import Slots
+from gql.limits.stream_memory import STREAM_BYTES, StreamMemory
 from tests.support.api import ApiClient
 
 
 async def test_places_are_given_in_the_order_of_asking(monkeypatch: pytest.MonkeyPatch) -> None:
     """And given back whatever happens; who waits for too long is told to come back."""
-    given, came = Places(2), []
+    given, came = Slots(2), []
 
     async def work(number: int) -> None:
         with ExitStack() as held:

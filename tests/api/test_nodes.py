@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from domain.foundation.access import Principal
-from domain.foundation.database import ReadScope
+from domain.foundation.database.sessions import ReadScope
 from domain.people.models import PlaceKind
 from domain.tenants.models import Tenant
-from gql import ids
+from gql.contract import ids
 from tests.support import factories
 from tests.support.api import Api
 

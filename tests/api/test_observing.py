@@ -13,14 +13,15 @@ from prometheus_client import REGISTRY, generate_latest
 
 from domain.foundation import tracing
 from domain.foundation.access import Principal
-from domain.foundation.database import database
-from domain.foundation.feed_reader import FeedReaders
+from domain.foundation.database.sessions import database
+from domain.foundation.feed.reader import FeedReaders
 from domain.foundation.settings import Settings
-from gql import metrics, request_body
-from gql.app import create_app
-from gql.http import GraphQLEndpoint
-from gql.request_log import route_of
+from gql.execution import metrics
 from gql.schema import schema
+from gql.transport import request_body
+from gql.transport.app import create_app
+from gql.transport.http import GraphQLEndpoint
+from gql.transport.request_log import route_of
 from tests.support.api import Api, ApiClient
 from tests.support.exposition import Samples, parse_metrics, sample
 
@@ -157,7 +158,7 @@ async def test_what_nobody_expected_is_masked_everywhere(
     async def broken() -> None:
         raise RuntimeError("a secret")
 
-    monkeypatch.setattr("gql.app.find_obstacle", broken)
+    monkeypatch.setattr("gql.transport.app.find_obstacle", broken)
     async with Api(settings, api.now).opened() as breaking:
         response = await breaking.http.get("/readyz")
     assert response.status_code == 500

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from domain.foundation.access import Principal
-from domain.foundation.change_feed import sequence
-from domain.foundation.database import ReadScope, writing
+from domain.foundation.database.sessions import ReadScope, writing
+from domain.foundation.feed.changes import sequence
 from domain.tenants.models import ServiceAccount, Tenant
-from gql.cursors import feed_cursor
+from gql.contract.cursors import feed_cursor
 from tests.support import factories
 from tests.support.api import ApiClient
 

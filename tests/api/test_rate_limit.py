@@ -13,14 +13,14 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from domain.foundation.access import Principal
-from domain.foundation.database import ReadScope
+from domain.foundation.database.sessions import ReadScope
 from domain.foundation.settings import Settings
-from gql import rate_limit
-from gql.buckets import MAX_ACCOUNTS, MemoryBuckets
-from gql.budget import owe
-from gql.context import Context
-from gql.cost import cost_of
-from gql.rate_limit import CostLimiter, account_of
+from gql.execution.context import Context
+from gql.limits import rate_limit
+from gql.limits.buckets import MAX_ACCOUNTS, MemoryBuckets
+from gql.limits.budget import owe
+from gql.limits.cost import cost_of
+from gql.limits.rate_limit import CostLimiter, account_of
 from gql.schema import schema
 from tests.support import factories
 from tests.support.api import Api, ApiClient
@@ -121,7 +121,7 @@ def points(left: int, *, requested: int, limit: int = 100, reset: int) -> dict[s
 async def poor(settings: Settings, api: Api, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Api, list[float]]]:
     """The application with a hundred points a minute and account, and the seconds of its clock, which can be moved."""
     seconds = [1_000.0]
-    monkeypatch.setattr("gql.app.CostLimiter", functools.partial(CostLimiter, clock=lambda: seconds[0]))
+    monkeypatch.setattr("gql.transport.app.CostLimiter", functools.partial(CostLimiter, clock=lambda: seconds[0]))
     async with Api(settings.model_copy(update={"cost_per_minute": 100}), api.now).opened() as poor:
         yield poor, seconds
 

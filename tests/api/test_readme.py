@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from domain.foundation.access import Role
-from ops import demo
 from ops.accounts import Person, make_token
-from ops.importing import ImportKind
-from ops.learner_import import LEARNER_FIELDS
+from ops.demo_company import making as demo
+from ops.imports.learners import LEARNER_FIELDS
+from ops.imports.running import ImportKind
 from ops.up import FIRST_QUERY
 from tests.support.api import Api, ApiClient
 

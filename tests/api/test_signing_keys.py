@@ -20,10 +20,10 @@ from pydantic import SecretStr
 
 from domain.foundation.access import Principal
 from domain.foundation.settings import BadSettings, Settings
-from gql import jwks
-from gql.app import create_app
-from gql.ids import LEARNER, encode
-from gql.signing_keys import BadKeySet, read_key_set
+from gql.contract.ids import LEARNER, encode
+from gql.identity import jwks
+from gql.identity.signing_keys import BadKeySet, read_key_set
+from gql.transport.app import create_app
 from tests.support.api import SECRET, Api
 from tests.support.key_server import KeyPair, KeyServer, key_server
 from tests.support.web_process import web_process

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from domain.foundation.access import Principal, Role
-from domain.foundation.database import ReadScope, across_tenants
+from domain.foundation.database.sessions import ReadScope, across_tenants
 from domain.foundation.errors import AlreadyExists, Forbidden, Invalid, Problems
 from domain.foundation.unit_of_work import perform
 from domain.tenants.models import Tenant
 from domain.tenants.operations import create_tenant, set_rule_limit
-from gql.ids import SERVICE_ACCOUNT, TENANT, encode
+from gql.contract.ids import SERVICE_ACCOUNT, TENANT, encode
 from tests.support import factories
 from tests.support.api import ERRORS, Api, ApiClient
 

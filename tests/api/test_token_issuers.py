@@ -12,8 +12,8 @@ from pydantic import SecretStr, ValidationError
 from domain.foundation.access import Principal
 from domain.foundation.settings import BadSettings, Settings, TokenIssuer
 from domain.tenants.models import Tenant
-from gql.app import create_app
-from gql.ids import LEARNER, encode
+from gql.contract.ids import LEARNER, encode
+from gql.transport.app import create_app
 from tests.support import factories
 from tests.support.api import SECRET, Api
 from tests.support.key_server import KeyPair, KeyServer, key_server

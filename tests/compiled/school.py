@@ -9,11 +9,11 @@ import orjson
 import strawberry
 
 from domain.foundation.access import Principal, Role
-from domain.foundation.database import ReadScope
-from gql.compiled.executor import CompiledExecution
-from gql.context import Context, Info
-from gql.documents import DocumentCache
-from gql.related import Related, RelatedList, related
+from domain.foundation.database.sessions import ReadScope
+from gql.execution.compiled.executor import CompiledExecution
+from gql.execution.context import Context, Info
+from gql.execution.documents import DocumentCache
+from gql.execution.related import Related, RelatedList, related
 
 
 @strawberry.enum

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from gql import documents
-from gql.compiled import plans
-from gql.compiled.plans import plans_of
-from gql.documents import MAX_PLANS, MAX_REMEMBERED_BYTES, Documents, read_document
+from gql.execution import documents
+from gql.execution.compiled import plans
+from gql.execution.compiled.plans import plans_of
+from gql.execution.documents import MAX_PLANS, MAX_REMEMBERED_BYTES, Documents, read_document
 from tests.compiled.school import Pupil, ask, both_ways
 
 FEW_BYTES, FEW_DOCUMENTS = 2 * 1024 * 1024, 150

@@ -6,10 +6,10 @@ import pytest
 
 from domain.enrollments.models import ContentActionKind, EnrollmentStatus
 from domain.foundation.access import Principal, Source
-from domain.foundation.database import ReadScope, writing
+from domain.foundation.database.sessions import ReadScope, writing
 from domain.people.models import PlaceKind
 from domain.tenants.models import Tenant
-from gql import ids
+from gql.contract import ids
 from tests.support import factories
 from tests.support.api import ApiClient
 from tests.support.company import CREATE_RULE, belongs_to, ref_is, rule_input, status_is

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gql.loading import Loads
+from gql.execution.loading import Loads
 from tests.compiled.school import Pupil, both_ways
 
 PAGE = [Pupil(name=f"P{number}", number=number) for number in range(10)]

@@ -7,9 +7,9 @@ import pytest
 from tortoise.context import TortoiseContext
 from tortoise.migrations.api.migrate import migrate as apply_migrations
 
-from domain.foundation.migrating import migrate
-from domain.foundation.orm import Limits, orm_config
-from gql.ids import LEARNER, encode
+from domain.foundation.database.migrating import migrate
+from domain.foundation.database.orm import Limits, orm_config
+from gql.contract.ids import LEARNER, encode
 from ops.shared_addresses import find_shared_addresses
 from tests.support.catalogue import Connection
 from tests.support.servers import APPLICATION, Databases, create_empty_database, drop_database

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from domain.foundation import background
 from domain.foundation.access import Principal
-from domain.foundation.background import LEASE, MAX_ATTEMPTS, RESEND_AFTER, Job, create_job, dispatch_jobs, run_job
-from domain.foundation.change_feed import ObjectType, read_changes, sequence
-from domain.foundation.database import ReadScope, writing
+from domain.foundation.database.sessions import ReadScope, writing
+from domain.foundation.feed.changes import ObjectType, read_changes, sequence
+from domain.foundation.jobs import running as background
+from domain.foundation.jobs.running import LEASE, MAX_ATTEMPTS, RESEND_AFTER, Job, create_job, dispatch_jobs, run_job
 from domain.foundation.models import JobKind, JobStatus
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.people.models import Place, PlaceKind

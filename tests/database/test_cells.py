@@ -8,12 +8,12 @@ import asyncpg
 import httpx
 import pytest
 
-from domain.foundation.cells import COUNT_BITS, MAX_CELL, find_cell, keys_of, settle_cell
-from domain.foundation.migrating import migrate
+from domain.foundation.database.cells import COUNT_BITS, MAX_CELL, find_cell, keys_of, settle_cell
+from domain.foundation.database.migrating import migrate
 from domain.foundation.opaque_ids import opaque_id, read_opaque_id
 from domain.foundation.settings import Settings
 from domain.tenants.models import Tenant
-from gql.authentication import issue_token
+from gql.identity.authentication import issue_token
 from tests.security.world import populate
 from tests.support.api import SECRET, Api
 from tests.support.catalogue import Connection, all_tables

@@ -7,9 +7,10 @@ from datetime import datetime
 import asyncpg
 import pytest
 
-from domain.foundation import change_feed
 from domain.foundation.access import Principal
-from domain.foundation.change_feed import (
+from domain.foundation.database.sessions import ReadScope, writing
+from domain.foundation.feed import changes as change_feed
+from domain.foundation.feed.changes import (
     Change,
     ObjectType,
     Sequenced,
@@ -18,7 +19,6 @@ from domain.foundation.change_feed import (
     record_changes,
     sequence,
 )
-from domain.foundation.database import ReadScope, writing
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.tenants.models import Tenant
 from tests.support.servers import address

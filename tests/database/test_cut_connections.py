@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from domain.foundation.database import ReadScope, is_connection_lost
+from domain.foundation.database.sessions import ReadScope, is_connection_lost
 from domain.tenants.models import Tenant
 from tests.support.catalogue import Connection
 

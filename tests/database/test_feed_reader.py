@@ -5,9 +5,9 @@ import itertools
 
 import pytest
 
-from domain.foundation import feed_reader
-from domain.foundation.feed_reader import FeedReader, Moment
-from domain.foundation.shared_reads import SharedReads
+from domain.foundation.database.shared_reads import SharedReads
+from domain.foundation.feed import reader as feed_reader
+from domain.foundation.feed.reader import FeedReader, Moment
 from domain.tenants.models import Tenant
 
 
@@ -45,7 +45,7 @@ async def test_rows_that_are_remembered_are_no_more_than_so_many(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beyond, a statement runs again."""
-    monkeypatch.setattr("domain.foundation.shared_reads.MOST_ROWS", 100)
+    monkeypatch.setattr("domain.foundation.database.shared_reads.MOST_ROWS", 100)
     async with SharedReads(tenant.id) as reads:
         for _ in range(2):
             for number in range(4):

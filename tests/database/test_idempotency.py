@@ -9,7 +9,7 @@ import pytest
 
 from domain.foundation import idempotency
 from domain.foundation.access import Principal
-from domain.foundation.database import across_tenants, writing
+from domain.foundation.database.sessions import across_tenants, writing
 from domain.foundation.errors import IdempotencyKeyInUse, IdempotencyKeyReused, NotFound
 from domain.foundation.idempotency import IdempotentCall
 from domain.foundation.unit_of_work import Done, UnitOfWork, perform

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from domain.foundation.access import Principal
-from domain.foundation.database import ReadScope
+from domain.foundation.database.sessions import ReadScope
 from domain.foundation.errors import Invalid
-from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, load_counts, read_page
+from domain.foundation.paging import Order, Page, PageRequest, Query, SortKey, load_counts, read_page
 from domain.tenants.models import Tenant
 from tests.support import factories
 

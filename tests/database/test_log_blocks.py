@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 import asyncpg
 import pytest
 
-from domain.enrollments.log_filter import ActionFilter
-from domain.enrollments.log_queries import list_content_actions
+from domain.enrollments.action_log.filter import ActionFilter
+from domain.enrollments.action_log.queries import list_content_actions
 from domain.enrollments.models import ContentAction, ContentActionKind
 from domain.foundation import log_blocks
 from domain.foundation.access import Principal, Source
-from domain.foundation.change_feed import sequence, sequence_all_tenants
-from domain.foundation.database import ReadScope, writing
-from domain.foundation.listing import PageRequest
+from domain.foundation.database.sessions import ReadScope, writing
+from domain.foundation.feed.changes import sequence, sequence_all_tenants
 from domain.foundation.log_blocks import close_blocks
+from domain.foundation.paging import PageRequest
 from domain.tenants.models import Tenant
 
 

@@ -9,12 +9,17 @@ from typing import Any
 import asyncpg
 import pytest
 
-from domain.enrollments.log_filter import ActionFilter
-from domain.enrollments.log_queries import ContentActionRow, LogOrder, list_content_actions, prepare_order_of_commits
+from domain.enrollments.action_log.filter import ActionFilter
+from domain.enrollments.action_log.queries import (
+    ContentActionRow,
+    LogOrder,
+    list_content_actions,
+    prepare_order_of_commits,
+)
 from domain.enrollments.models import ContentActionKind as Kind
 from domain.foundation.access import Principal, Role, Source
-from domain.foundation.database import ReadScope
-from domain.foundation.listing import Page, PageRequest
+from domain.foundation.database.sessions import ReadScope
+from domain.foundation.paging import Page, PageRequest
 from domain.tenants.models import Tenant
 from tests.support.catalogue import Connection
 from tests.support.large_log import LargeLog, write_log

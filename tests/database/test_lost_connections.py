@@ -6,10 +6,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from domain.foundation.database import ReadScope, database, writing
+from domain.foundation.database.sessions import ReadScope, database, writing
 from domain.foundation.errors import Unavailable
 from domain.tenants.models import Tenant
-from gql.failures import as_request_failure
+from gql.contract.failures import as_request_failure
 from tests.support.catalogue import Connection
 
 

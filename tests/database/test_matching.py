@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from domain.auto_assignment.conditions import Condition, ConditionKind, RefOperator, compile_rule
-from domain.auto_assignment.matching import HITS_OF_PAIRS, hits_of_rules, matching, unsaved_rule
+from domain.auto_assignment.conditions.atoms import Condition, ConditionKind, RefOperator, compile_rule
+from domain.auto_assignment.evaluation.matching import HITS_OF_PAIRS, hits_of_rules, matching, unsaved_rule
 from domain.auto_assignment.models import ConditionMatch, Rule, UnmetPolicy
 from domain.enrollments.models import EnrollmentStatus
-from domain.foundation.database import Session, refresh_statistics, writing
+from domain.foundation.database.sessions import Session, refresh_statistics, writing
 from domain.people.models import PlaceKind
 from domain.tenants.models import Tenant
 from tests.support import factories

@@ -7,8 +7,8 @@ import pytest
 from tortoise.context import TortoiseContext
 from tortoise.migrations.api.migrate import migrate as apply_migrations
 
-from domain.foundation.migrating import migrate
-from domain.foundation.orm import Limits, orm_config
+from domain.foundation.database.migrating import migrate
+from domain.foundation.database.orm import Limits, orm_config
 from tests.support.catalogue import Connection
 from tests.support.servers import APPLICATION, Databases, create_empty_database, drop_database
 

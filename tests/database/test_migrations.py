@@ -9,8 +9,8 @@ from tortoise.context import TortoiseContext
 from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.models import Model
 
-from domain.foundation.migrating import APPEND_ONLY, migrate
-from domain.foundation.orm import orm_config
+from domain.foundation.database.migrating import APPEND_ONLY, migrate
+from domain.foundation.database.orm import orm_config
 from tests.support.catalogue import Connection, all_tables
 from tests.support.servers import APPLICATION, Databases, create_empty_database, drop_database
 

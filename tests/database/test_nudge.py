@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from domain.foundation import nudge
 from domain.foundation.access import Principal
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.foundation.errors import NotFound
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.people.models import Place, PlaceKind

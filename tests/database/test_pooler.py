@@ -8,9 +8,9 @@ import asyncpg
 import pytest
 from tortoise.context import TortoiseContext
 
-from domain.foundation.database import ReadScope, across_tenants, writing
-from domain.foundation.orm import Limits, orm_config
-from domain.foundation.server import StatementsLost, check_server
+from domain.foundation.database.orm import Limits, orm_config
+from domain.foundation.database.server import StatementsLost, check_server
+from domain.foundation.database.sessions import ReadScope, across_tenants, writing
 from domain.tenants.models import Tenant
 from tests.support.pgbouncer import PgBouncer, pgbouncer_before
 from tests.support.servers import Databases

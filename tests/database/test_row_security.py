@@ -8,9 +8,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from domain.foundation.database import ReadScope, across_tenants, writing
-from domain.foundation.migrating import APPEND_ONLY
-from domain.foundation.server import UnsafeRole, check_server
+from domain.foundation.database.migrating import APPEND_ONLY
+from domain.foundation.database.server import UnsafeRole, check_server
+from domain.foundation.database.sessions import ReadScope, across_tenants, writing
 from domain.tenants.models import Tenant
 from tests.support import factories
 from tests.support.catalogue import Connection, all_tables, insert_statement, tables_with_tenant
@@ -279,7 +279,7 @@ async def test_process_refuses_a_role_that_row_security_does_not_bind(
 
 OPEN_AND_CLOSE = """
 import asyncio, sys
-from domain.foundation.database import connected
+from domain.foundation.database.sessions import connected
 async def main():
     async with connected(sys.argv[1], application_name="start"):
         print("started")

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from domain.foundation.database import ReadScope, refresh_statistics, writing
+from domain.foundation.database.sessions import ReadScope, refresh_statistics, writing
 from domain.tenants.models import Tenant
 from tests.support.catalogue import Connection
 

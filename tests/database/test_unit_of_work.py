@@ -12,9 +12,9 @@ from tortoise.exceptions import IntegrityError
 
 from domain.foundation import unit_of_work
 from domain.foundation.access import Principal
-from domain.foundation.change_feed import ObjectType, record_changes
-from domain.foundation.database import Session, writing
+from domain.foundation.database.sessions import Session, writing
 from domain.foundation.errors import NotFound, TimedOut, TryAgain, Unavailable
+from domain.foundation.feed.changes import ObjectType, record_changes
 from domain.foundation.unit_of_work import UnitOfWork, perform, with_retry
 from domain.people.models import Place, PlaceKind
 from domain.tenants.models import Tenant

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.foundation.row_shapes import keyed_rows_of, rows_of
+from domain.foundation.database.row_shapes import keyed_rows_of, rows_of
 
 
 class Record(dict[str, object]):

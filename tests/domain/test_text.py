@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from domain.foundation.errors import Invalid
 from domain.foundation.keys import ExternalId
-from domain.foundation.text import external_id_text, key_text, name_key, name_text, ref_value_text, storable_text
+from domain.foundation.text_validation import (
+    external_id_text,
+    key_text,
+    name_key,
+    name_text,
+    ref_value_text,
+    storable_text,
+)
 
 NFC, NFD = "Küche", unicodedata.normalize("NFD", "Küche")
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from domain.auto_assignment.condition_input import ConditionInput
-from domain.auto_assignment.conditions import ConditionKind, RefOperator
+from domain.auto_assignment.conditions.atoms import ConditionKind, RefOperator
+from domain.auto_assignment.conditions.input import ConditionInput
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
-from domain.auto_assignment.rule_editing import RuleDraft, create_rule
+from domain.auto_assignment.rules.editing import RuleDraft, create_rule
 from domain.content.queries import ContentKey
 from domain.foundation import clock
 from domain.foundation.access import Principal

@@ -5,7 +5,9 @@ So it is killed in the middle of more transactions, and tries run out within sec
 
 from datetime import timedelta
 
-from domain.notifications import deliveries, delivery_rows, dispatching
+from domain.notifications.deliveries import dispatching
+from domain.notifications.deliveries import rows as delivery_rows
+from domain.notifications.deliveries import sending as deliveries
 from jobs import scheduler
 from jobs.rounds import EMAILS, REMINDERS, ROUNDS
 

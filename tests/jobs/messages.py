@@ -9,7 +9,7 @@ from typing import Any
 
 from domain.foundation.access import Principal
 from domain.foundation.unit_of_work import perform
-from domain.notifications.mails import Sender
+from domain.notifications.deliveries.mails import Sender
 from domain.notifications.messages import Message, send_messages
 from domain.notifications.models import NotificationKind
 from tests.support.catalogue import Connection

@@ -8,13 +8,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from domain.content.queries import ContentKey
-from domain.enrollments.progress_reports import ProgressInput, record_course_progress
+from domain.enrollments.progress.reports import ProgressInput, record_course_progress
 from domain.foundation import clock
 from domain.foundation.access import Principal, Role
 from domain.foundation.unit_of_work import perform
-from domain.mandatory_tasks.audience import AudiencePart
-from domain.mandatory_tasks.bulk_assigning import bulk_assign_mandatory_tasks
-from domain.mandatory_tasks.reminder_schedule import ReminderRecipient
+from domain.mandatory_tasks.bulk.assigning import bulk_assign_mandatory_tasks
+from domain.mandatory_tasks.bulk.audience import AudiencePart
+from domain.mandatory_tasks.reminders.schedule import ReminderRecipient
 from domain.mandatory_tasks.terms import ReminderInput
 from domain.mandatory_tasks.withdrawing import withdraw_mandatory_task
 from domain.people.operations import deactivate_learner

@@ -18,7 +18,7 @@ import pytest
 from domain.content.models import Content
 from domain.foundation.access import Principal
 from domain.tenants.models import Tenant
-from gql import ids
+from gql.contract import ids
 from tests.jobs.conftest import SCHEDULER, WORKER, Process, Processes
 from tests.jobs.year_oracle import ASSIGNER, DAY, LEARNER, Course, ExpectedMail, Outage, Plan, expect, noon_of
 from tests.support.api import Api

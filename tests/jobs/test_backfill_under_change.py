@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from domain.auto_assignment.condition_input import ConditionInput
-from domain.auto_assignment.conditions import ConditionKind, RefOperator
+from domain.auto_assignment.conditions.atoms import ConditionKind, RefOperator
+from domain.auto_assignment.conditions.input import ConditionInput
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
-from domain.auto_assignment.rule_editing import RuleDraft, RuleSaved, create_rule
+from domain.auto_assignment.rules.editing import RuleDraft, RuleSaved, create_rule
 from domain.content.models import Content
 from domain.content.queries import ContentKey
 from domain.foundation.access import Principal
-from domain.foundation.background import run_job
-from domain.foundation.database import refresh_statistics, writing
+from domain.foundation.database.sessions import refresh_statistics, writing
+from domain.foundation.jobs.running import run_job
 from domain.foundation.unit_of_work import UnitOfWork, perform
-from domain.people.learner_changes import LearnerChanges, RefChange
+from domain.people.learners.changes import LearnerChanges, RefChange
 from domain.people.operations import update_learner
 from domain.people.queries import LearnerKey
 from domain.reactions import CHUNKS

@@ -15,12 +15,12 @@ import pytest
 from domain.content.queries import ContentKey
 from domain.foundation import clock
 from domain.foundation.access import Principal
-from domain.foundation.background import run_job
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.foundation.idempotency import IdempotentCall
+from domain.foundation.jobs.running import run_job
 from domain.foundation.unit_of_work import perform
-from domain.mandatory_tasks.audience import AudiencePart
-from domain.mandatory_tasks.bulk_assigning import bulk_assign_mandatory_tasks
+from domain.mandatory_tasks.bulk.assigning import bulk_assign_mandatory_tasks
+from domain.mandatory_tasks.bulk.audience import AudiencePart
 from domain.people.models import Place
 from domain.reactions import CHUNKS
 from domain.tenants.models import Tenant

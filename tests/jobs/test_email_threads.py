@@ -10,9 +10,9 @@ import pytest
 
 from domain.content.models import Content
 from domain.foundation.access import Principal
-from domain.foundation.database import writing
-from domain.notifications.deliveries import deliver_emails
-from domain.notifications.delivery_rows import LEASE, PAUSES, WAIT, begin_attempt, lease_emails, note_accepted
+from domain.foundation.database.sessions import writing
+from domain.notifications.deliveries.rows import LEASE, PAUSES, WAIT, begin_attempt, lease_emails, note_accepted
+from domain.notifications.deliveries.sending import deliver_emails
 from domain.notifications.messages import OVERTAKEN, QUIET
 from domain.tenants.models import Tenant
 from jobs.emails import deliver_due_emails

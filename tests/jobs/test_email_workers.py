@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from domain.foundation import clock
 from domain.foundation.access import Principal
-from domain.notifications.dispatching import BATCH
+from domain.notifications.deliveries.dispatching import BATCH
 from domain.tenants.models import Tenant
 from jobs import dispatcher as dispatching
 from jobs.broker import NAMESPACE, create_broker

@@ -9,9 +9,9 @@ import pytest
 
 from domain.foundation.access import Principal
 from domain.foundation.unit_of_work import UnitOfWork, perform
-from domain.notifications.deliveries import deliver_emails
-from domain.notifications.delivery_rows import LEASE, MAX_ATTEMPTS, PAUSES, begin_attempt, lease_emails, renew_leases
-from domain.notifications.mails import message_id
+from domain.notifications.deliveries.mails import message_id
+from domain.notifications.deliveries.rows import LEASE, MAX_ATTEMPTS, PAUSES, begin_attempt, lease_emails, renew_leases
+from domain.notifications.deliveries.sending import deliver_emails
 from domain.notifications.messages import suppress_emails
 from domain.notifications.models import NotificationCategory, NotificationKind
 from domain.notifications.preferences import set_preference
@@ -290,8 +290,8 @@ async def test_leases_are_kept_while_a_server_takes_its_time(
     tenant: Tenant, lea: Principal, server: MailServer, superuser: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Longer than a lease lasts; nobody else sends it meanwhile."""
-    monkeypatch.setattr("domain.notifications.deliveries.LEASE", timedelta(seconds=0.3))
-    monkeypatch.setattr("domain.notifications.delivery_rows.LEASE", timedelta(seconds=0.3))
+    monkeypatch.setattr("domain.notifications.deliveries.sending.LEASE", timedelta(seconds=0.3))
+    monkeypatch.setattr("domain.notifications.deliveries.rows.LEASE", timedelta(seconds=0.3))
     patient = SmtpTransport(SmtpServer.from_url(server.url()), local_hostname="acme.example")
     server.hangs_at.add("DATA")
     await tell(lea, datetime.now(UTC), "First aid")

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from domain.content.models import Content
-from domain.enrollments.expiry import end_expired_access
+from domain.enrollments.seats.expiry import end_expired_access
 from domain.foundation import clock
 from domain.foundation.access import Principal, Source
-from domain.foundation.database import across_tenants, writing
+from domain.foundation.database.sessions import across_tenants, writing
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.tenants.models import Tenant
 from jobs import rounds

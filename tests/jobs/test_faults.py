@@ -24,7 +24,7 @@ import httpx
 import pytest
 
 from domain.foundation import clock
-from domain.notifications.mails import message_id
+from domain.notifications.deliveries.mails import message_id
 from tests.jobs.hurry import ATTEMPTS
 from tests.support.catalogue import Connection
 from tests.support.production import SENDER_DOMAIN, Production

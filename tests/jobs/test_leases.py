@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from domain.foundation.access import Principal
-from domain.foundation.background import LEASE, Job, create_job, dispatch_jobs, lock_job, run_job, take_job
+from domain.foundation.jobs.running import LEASE, Job, create_job, dispatch_jobs, lock_job, run_job, take_job
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from tests.support.catalogue import Connection

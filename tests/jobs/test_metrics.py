@@ -7,10 +7,10 @@ from prometheus_client import REGISTRY, generate_latest
 
 from domain.foundation.access import Principal
 from domain.foundation.unit_of_work import UnitOfWork, perform
-from domain.mandatory_tasks.reminder_schedule import ReminderRecipient
+from domain.mandatory_tasks.reminders.schedule import ReminderRecipient
 from domain.mandatory_tasks.terms import ReminderInput
-from domain.people.learner_changes import LearnerChanges, RefChange
-from domain.people.operations.learners import update_learner
+from domain.people.learners.changes import LearnerChanges, RefChange
+from domain.people.learners.operations import update_learner
 from domain.people.queries import LearnerKey
 from domain.tenants.models import Tenant
 from jobs.metrics import measure

@@ -17,11 +17,11 @@ import pytest
 from redis.asyncio import Redis
 
 from domain.foundation.access import Principal
-from domain.notifications.delivery_rows import LOST
-from domain.notifications.mails import message_id
+from domain.notifications.deliveries.mails import message_id
+from domain.notifications.deliveries.rows import LOST
 from domain.tenants.models import Tenant
 from jobs.smtp import ANSWERS
-from ops.embedded import EmbeddedValkey
+from ops.servers.embedded import EmbeddedValkey
 from tests.jobs.chaos import Chaos
 from tests.jobs.conftest import SCHEDULER, WORKER, Processes
 from tests.jobs.hurry import ATTEMPTS

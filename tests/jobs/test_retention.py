@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from domain.foundation.access import Principal
-from domain.foundation.change_feed import read_changes
-from domain.foundation.database import ReadScope, across_tenants
+from domain.foundation.database.sessions import ReadScope, across_tenants
+from domain.foundation.feed.changes import read_changes
 from domain.foundation.settings import Settings
 from domain.tenants.models import Tenant
 from jobs import retention

@@ -11,9 +11,9 @@ from redis.exceptions import ConnectionError as RedisGone
 
 from domain.foundation import clock, nudge
 from domain.foundation.access import Principal
-from domain.foundation.background import create_job
-from domain.foundation.change_feed import ObjectType, record_changes
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
+from domain.foundation.feed.changes import ObjectType, record_changes
+from domain.foundation.jobs.running import create_job
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.tenants.models import Tenant

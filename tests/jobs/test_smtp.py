@@ -11,7 +11,7 @@ import trustme
 from pydantic import SecretStr
 
 from domain.foundation.settings import BadSettings, Settings
-from domain.notifications.mails import HandOverFailed, Mail, sender_of
+from domain.notifications.deliveries.mails import HandOverFailed, Mail, sender_of
 from jobs import smtp
 from jobs.emails import transport_of
 from jobs.maildir import MaildirTransport

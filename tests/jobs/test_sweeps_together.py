@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domain.content.queries import ContentKey
-from domain.enrollments.progress_reports import ProgressInput, bulk_record_course_progress
+from domain.enrollments.progress.reports import ProgressInput, bulk_record_course_progress
 from domain.foundation.access import Principal
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.mandatory_tasks.terms import ReminderInput

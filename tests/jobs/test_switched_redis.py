@@ -16,10 +16,10 @@ import pytest
 from redis.asyncio import Redis
 
 from domain.foundation import nudge
-from gql.rate_limit import CostLimiter
+from gql.limits.rate_limit import CostLimiter
 from jobs.broker import create_broker
 from jobs.queue_lengths import queue_lengths
-from ops.embedded import EmbeddedValkey
+from ops.servers.embedded import EmbeddedValkey
 from tests.jobs.conftest import SCHEDULER, WORKER, Processes, StartBackfill
 from tests.support.catalogue import Connection
 from tests.support.relay import relay_to

@@ -14,11 +14,11 @@ from redis.asyncio import Redis
 
 from domain.foundation import clock
 from domain.foundation.access import Principal
-from domain.foundation.background import create_job
-from domain.foundation.change_feed import sequence_all_tenants
-from domain.foundation.database import across_tenants
+from domain.foundation.database.sessions import across_tenants
+from domain.foundation.fair_order import in_turns
+from domain.foundation.feed.changes import sequence_all_tenants
+from domain.foundation.jobs.running import create_job
 from domain.foundation.models import JobKind
-from domain.foundation.turns import in_turns
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.mandatory_tasks.terms import ReminderInput
 from domain.tenants.models import Tenant

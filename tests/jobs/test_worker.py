@@ -8,7 +8,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from ops.embedded import EmbeddedValkey
+from ops.servers.embedded import EmbeddedValkey
 from tests.jobs.conftest import SCHEDULER, WORKER, Processes, StartBackfill
 
 #: Seconds within which another worker goes on: the lease of the dead one (5), the next look (1), the way to the worker

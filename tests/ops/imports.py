@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from domain.people.row_outcomes import RowOutcome
+from domain.foundation.row_outcomes import RowOutcome
 from domain.tenants.models import Tenant
-from ops.importing import Importer, ImportKind, ImportOptions, ImportReport
+from ops.imports.running import Importer, ImportKind, ImportOptions, ImportReport
 from tests.support.catalogue import Connection
 
 LEARNERS, CONTENT, ENROLLMENTS = ImportKind.LEARNERS, ImportKind.CONTENT, ImportKind.ENROLLMENTS

@@ -19,10 +19,10 @@ import jwt
 import pytest
 
 from domain.foundation import clock
-from domain.foundation.migrating import migrations_of_this_release
+from domain.foundation.database.migrating import migrations_of_this_release
 from domain.tenants.models import Tenant
 from ops import cli
-from ops.data_directory import DataDirectory
+from ops.servers.data_directory import DataDirectory
 from tests.support.api import SECRET
 from tests.support.catalogue import Connection
 from tests.support.command import CLEAN, MANDATE, Command

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ops.column_mapping import ColumnMapping, FieldSet
 from ops.failures import CommandFailed
+from ops.imports.column_mapping import ColumnMapping, FieldSet
 
 FIELDS = FieldSet(known=("external_id", "name", "ref1"), needed=("external_id",))
 HEADER = ["external_id", "first", "last", "gender", "C++"]

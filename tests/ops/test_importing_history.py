@@ -1,6 +1,6 @@
 """Importing what happened before: with its own dates, and only where it does not contradict itself."""
 
-from ops.dates import DateOrder
+from ops.imports.dates import DateOrder
 from tests.ops.imports import CONTENT, ENROLLMENTS, LEARNERS, Imports
 
 

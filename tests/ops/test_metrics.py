@@ -14,7 +14,7 @@ import pytest
 
 from domain.foundation import clock
 from domain.foundation.access import Principal, Scope
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.tenants.models import Tenant
 from tests.support import factories
 from tests.support.command import CLEAN, MANDATE, Command

@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 from prometheus_client import REGISTRY
 
-from domain.foundation.migrating import migrate
+from domain.foundation.database.migrating import migrate
 from domain.foundation.settings import Settings
 from domain.tenants.models import Tenant
 from tests.security.world import populate
@@ -44,7 +44,7 @@ def test_every_setting_is_explained() -> None:
 
 def test_every_metric_is_one() -> None:
     """What is named can be asked for; what can be asked for is named."""
-    for module in ("gql.metrics", "jobs.metrics", "domain.foundation.metrics"):
+    for module in ("gql.execution.metrics", "jobs.metrics", "domain.foundation.metrics"):
         importlib.import_module(module)
     counted = {
         f"{family.name}_total" if family.type == "counter" else family.name

@@ -20,7 +20,7 @@ import websockets
 from domain.foundation import clock
 from domain.foundation.access import Principal
 from domain.foundation.settings import Settings
-from gql.authentication import issue_token
+from gql.identity.authentication import issue_token
 from tests.support import factories
 from tests.support.api import SECRET
 from tests.support.web_process import free_port, web_process

@@ -37,7 +37,8 @@ class Supervised:
         self.pids = directory / "pids"
         self.pids.mkdir()
         self._log = directory / "output"
-        preface = "import sys\nfrom ops.supervisor import *\ndef python(code): return [sys.executable, '-c', code]\n"
+        preface = "import sys\nfrom ops.supervision.supervisor import *\n"
+        preface += "def python(code): return [sys.executable, '-c', code]\n"
         constants = f"PROGRAM, IDLE = {PROGRAM!r}, {IDLE!r}\n"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -221,7 +222,7 @@ def test_the_end_of_something_needed_is_the_end_of_everything(supervise: Supervi
 def test_nobody_reading_the_output_stops_nothing(tmp_path: Path) -> None:
     script = """
 import sys
-from ops.supervisor import *
+from ops.supervision.supervisor import *
 chatty = "import time\\nwhile True: print('x' * 1000); time.sleep(0.001)"
 sys.exit(Supervisor([Program("web", [sys.executable, "-c", chatty])]).run())
 """

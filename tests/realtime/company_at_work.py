@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from domain.foundation.access import Principal
-from gql.ids import LEARNER, encode
+from gql.contract.ids import LEARNER, encode
 from tests.support.reference_client import Servers
 
 REF_VALUES = ["Developer", "Sales", "Support", None]

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from random import Random
 
-from ops.embedded import EmbeddedValkey
+from ops.servers.embedded import EmbeddedValkey
 from tests.support.catalogue import Connection
 from tests.support.web_process import WebProcess, free_port, web_process
 

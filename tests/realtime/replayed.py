@@ -12,8 +12,8 @@ import pytest
 
 from domain.content.models import Content
 from domain.foundation.access import Principal, Role
-from domain.foundation.change_feed import ObjectType
-from domain.foundation.database import ReadScope
+from domain.foundation.database.sessions import ReadScope
+from domain.foundation.feed.changes import ObjectType
 from domain.people.models import Place, PlaceKind
 from domain.tenants.models import Tenant
 from tests.support import factories
@@ -50,12 +50,12 @@ STREAMS = {
 #: Modules that decide from how many people on something is a job.
 DECIDING = (
     "domain.enrollments.path_changes",
-    "domain.mandatory_tasks.bulk_assigning",
-    "domain.mandatory_tasks.time_zones",
-    "domain.auto_assignment.evaluation",
-    "domain.auto_assignment.rule_deletion",
-    "domain.auto_assignment.feature",
-    "domain.auto_assignment.backfill",
+    "domain.mandatory_tasks.bulk.assigning",
+    "domain.mandatory_tasks.dates.time_zones",
+    "domain.auto_assignment.evaluation.evaluating",
+    "domain.auto_assignment.rules.deletion",
+    "domain.auto_assignment.switch",
+    "domain.auto_assignment.evaluation.backfill",
 )
 
 
@@ -357,9 +357,9 @@ def _log_filters(story: Story) -> Iterable[Json]:
 async def begin(api: Api, live: LiveServer, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, *, filtered: str) -> Story:
     """Make the company and let a learner, a trainer and an administrator watch, some streams by every filter."""
     # Every look at the feed is told, with changes or without: so each stream says how far it is.
-    monkeypatch.setattr("domain.foundation.live.SILENCE", 0.0)
+    monkeypatch.setattr("domain.foundation.feed.live.SILENCE", 0.0)
     monkeypatch.setattr("gql.auto_assignment.subscriptions.BREATH", 0.05)
-    monkeypatch.setattr("domain.foundation.change_feed.NUMBERS_PAUSE", 0.0)
+    monkeypatch.setattr("domain.foundation.feed.changes.NUMBERS_PAUSE", 0.0)
     story = Story(api, tenant, Gallery(api, live, tenant.id), monkeypatch)
     await make_company(story)
     for viewer, name in (("learner", "lea"), ("trainer", "trainer"), ("admin", "admin")):

@@ -6,9 +6,9 @@ import asyncpg
 import pytest
 
 from domain.foundation.access import Principal
-from domain.foundation.shared_reads import SharedReads
-from gql.ids import LEARNER, encode
-from gql.websocket import TRY_AGAIN_LATER
+from domain.foundation.database.shared_reads import SharedReads
+from gql.contract.ids import LEARNER, encode
+from gql.transport.websocket import TRY_AGAIN_LATER
 from tests.realtime.test_streams import ENROLL, ENROLLMENTS, make_course
 from tests.support.api import Api
 from tests.support.live import LiveServer

@@ -15,8 +15,8 @@ from domain.foundation import clock
 from domain.foundation.settings import Settings
 from domain.tenants.models import Tenant
 from tests.realtime.company_at_work import Writer
-from tests.realtime.crowd import Crowd
 from tests.realtime.outages import unsteady
+from tests.realtime.subscribers import Crowd
 from tests.support.api import SECRET
 from tests.support.catalogue import Connection
 from tests.support.reference_client import LOG, Held, Servers, Subscriber

@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 
 from domain.foundation.access import Principal
-from domain.foundation.change_feed import sequence
-from domain.foundation.database import ReadScope
+from domain.foundation.database.sessions import ReadScope
+from domain.foundation.feed.changes import sequence
 from domain.foundation.settings import Settings
 from domain.tenants.models import Tenant
-from gql.ids import CONTENT, ENROLLMENT, encode
+from gql.contract.ids import CONTENT, ENROLLMENT, encode
 from tests.realtime.test_credentials import bearer, learner_id, mutation, short_token
 from tests.realtime.test_paid_streams import poor
 from tests.realtime.test_resets import enroll_many
@@ -213,8 +213,8 @@ async def test_published_clients_notice_a_path_that_dies_without_a_word(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The sockets stay, and nothing comes through them any more: of streams, of handshakes, or of the snapshot."""
-    monkeypatch.setattr("domain.foundation.live.SILENCE", SIGN_OF_LIFE)
-    monkeypatch.setattr("domain.foundation.feed_reader.POLL", SIGN_OF_LIFE)
+    monkeypatch.setattr("domain.foundation.feed.live.SILENCE", SIGN_OF_LIFE)
+    monkeypatch.setattr("domain.foundation.feed.reader.POLL", SIGN_OF_LIFE)
     async with company(api, admin, tenant) as (enroll, expected), relay_to(live.url) as relay:
         token = bearer(api, admin).removeprefix("Bearer ")
         relay.is_hanging = not is_begun

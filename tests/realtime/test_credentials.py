@@ -9,11 +9,11 @@ import websockets
 
 from domain.foundation import nudge
 from domain.foundation.access import Principal, Role
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.foundation.settings import Settings
 from domain.tenants.models import Tenant
-from gql.authentication import issue_token
-from gql.ids import CONTENT, LEARNER, LEARNING_GROUP, SERVICE_ACCOUNT, encode
+from gql.contract.ids import CONTENT, LEARNER, LEARNING_GROUP, SERVICE_ACCOUNT, encode
+from gql.identity.authentication import issue_token
 from tests.realtime.test_protocol import INIT, NEWS, TENANT
 from tests.realtime.test_streams import ENROLL, ENROLLMENTS
 from tests.support import factories

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator
 
 from domain.foundation.access import Principal
-from ops.websocket_transport import PatientWebSocketProtocol
+from ops.web.websocket_transport import PatientWebSocketProtocol
 from tests.realtime.test_protocol import TENANT
 from tests.support.live import PATIENCE, LiveServer, code_after
 

@@ -2,12 +2,13 @@
 
 import pytest
 
-from domain.foundation import feed_reader, nudge
+from domain.foundation import nudge
 from domain.foundation.access import Principal
-from domain.foundation.change_feed import sequence
+from domain.foundation.feed import reader as feed_reader
+from domain.foundation.feed.changes import sequence
 from domain.tenants.models import Tenant
-from gql.cursors import feed_cursor
-from gql.ids import ENROLLMENT, encode
+from gql.contract.cursors import feed_cursor
+from gql.contract.ids import ENROLLMENT, encode
 from tests.realtime.test_resets import enroll_many, touch
 from tests.realtime.test_streams import ENROLLMENTS
 from tests.support import factories

@@ -10,14 +10,14 @@ from pydantic import SecretStr
 
 from domain.foundation import nudge
 from domain.foundation.access import Principal
-from domain.foundation.database import ReadScope
+from domain.foundation.database.sessions import ReadScope
 from domain.foundation.settings import Settings
 from domain.foundation.unit_of_work import UnitOfWork
-from domain.people.learner_changes import LearnerChanges, RefChange
+from domain.people.learners.changes import LearnerChanges, RefChange
 from domain.people.operations import update_learner
 from domain.people.queries import LearnerKey
 from domain.tenants.models import Tenant
-from gql.ids import CONTENT, encode
+from gql.contract.ids import CONTENT, encode
 from tests.realtime.test_credentials import learner_id, mutation
 from tests.realtime.test_sharing import RULE
 from tests.support import factories

@@ -11,8 +11,9 @@ from prometheus_client import REGISTRY, generate_latest
 
 from domain.foundation.access import Principal
 from domain.foundation.settings import Settings
-from gql import budget, streaming
-from gql.context import Context
+from gql.execution import streaming
+from gql.execution.context import Context
+from gql.limits import budget
 from tests.support.api import Api
 from tests.support.exposition import parse_metrics, sample
 from tests.support.live import LiveServer, serving

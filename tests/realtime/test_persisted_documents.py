@@ -14,8 +14,8 @@ import pytest
 
 from domain.foundation.access import Principal
 from domain.foundation.settings import BadSettings, Settings
-from gql import persisted_documents
-from gql.app import create_app
+from gql.execution import persisted_documents
+from gql.transport.app import create_app
 from tests.support import factories
 from tests.support.api import Api
 from tests.support.event_stream import EventStream

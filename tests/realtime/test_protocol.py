@@ -13,9 +13,10 @@ import pytest
 import websockets
 
 from domain.foundation.access import Principal
-from domain.foundation.database import writing
-from gql import http, streaming
-from gql.ids import LEARNER, encode
+from domain.foundation.database.sessions import writing
+from gql.contract.ids import LEARNER, encode
+from gql.execution import streaming
+from gql.transport import http
 from tests.support.api import Api
 from tests.support.live import PATIENCE, LiveServer, Socket, code_after
 

@@ -57,7 +57,7 @@ async def a_lost_seat_is_found(story: Story) -> None:
         raise RuntimeError("crashed")
 
     with story.monkeypatch.context() as patch:
-        patch.setattr("domain.enrollments.promotion.promote_waiting", crash)
+        patch.setattr("domain.enrollments.seats.promotion.promote_waiting", crash)
         await story.do("unenrollSelf", by="lea", content=story.what("yoga"))
     await story.gallery.catch_up()
     await story.gallery.compare("the crash")

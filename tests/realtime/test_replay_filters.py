@@ -11,22 +11,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.content.models import Content
+from domain.enrollments.action_log.filter import ActionFilter
+from domain.enrollments.action_log.queries import list_content_actions
 from domain.enrollments.live import live_enrollments, live_log
-from domain.enrollments.log_filter import ActionFilter
-from domain.enrollments.log_queries import list_content_actions
 from domain.enrollments.models import ContentAction, ContentActionKind, EnrollmentReason, EnrollmentStatus
 from domain.enrollments.queries import EnrollmentFilter, list_enrollments
 from domain.foundation.access import Principal, Role, Scope, Source
-from domain.foundation.change_feed import Change, sequence
-from domain.foundation.database import ReadScope, writing
+from domain.foundation.database.sessions import ReadScope, writing
+from domain.foundation.feed.changes import Change, sequence
+from domain.foundation.feed.live import View
 from domain.foundation.keys import ExternalId, Reference
-from domain.foundation.listing import PageRequest
-from domain.foundation.live import View
+from domain.foundation.paging import PageRequest
 from domain.mandatory_tasks.live import live_tasks
-from domain.mandatory_tasks.overview import list_tasks, task_order
+from domain.mandatory_tasks.overview.filter import TaskFilter
+from domain.mandatory_tasks.overview.queries import list_tasks, task_order
 from domain.mandatory_tasks.queries import load_visible_tasks_by_id
 from domain.mandatory_tasks.status import TaskStage, TaskStatus
-from domain.mandatory_tasks.task_filter import TaskFilter
 from domain.people.models import Place, PlaceKind
 from domain.tenants.models import Tenant
 from tests.support import factories

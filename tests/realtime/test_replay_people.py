@@ -4,8 +4,8 @@ import pytest
 
 from domain.foundation.access import Principal
 from domain.foundation.unit_of_work import UnitOfWork, perform
-from domain.people.learner_changes import LearnerChanges
-from domain.people.operations.bulk_upsert import upsert_learners
+from domain.people.learners.bulk_upsert import upsert_learners
+from domain.people.learners.changes import LearnerChanges
 from domain.tenants.models import Tenant
 from tests.realtime.replayed import Plot, Story, begin, replay
 from tests.support import factories
@@ -179,8 +179,8 @@ async def test_a_large_department_is_deleted(
     api: Api, live: LiveServer, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In chunks of statements, and nobody of it is forgotten."""
-    monkeypatch.setattr("domain.foundation.relisting.CHUNK", 7)
-    monkeypatch.setattr("domain.people.operations.place_deletion._CHUNK", 13)
+    monkeypatch.setattr("domain.foundation.feed.relisting.CHUNK", 7)
+    monkeypatch.setattr("domain.people.places.deletion._CHUNK", 13)
     story = await begin(api, live, tenant, monkeypatch, filtered="t")
     many = await factories.create_learners(tenant.id, 30)
     await factories.place_learners(tenant.id, story.places["sales"], many)

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from domain.foundation.background import MAX_ATTEMPTS, Job, run_job
+from domain.foundation.jobs.running import MAX_ATTEMPTS, Job, run_job
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.reactions import CHUNKS
 from domain.tenants.models import Tenant
-from gql import ids
+from gql.contract import ids
 from tests.realtime.replayed import Plot, Story, begin, replay
 from tests.support.api import Api
 from tests.support.jobs import waiting_jobs

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from domain.foundation.access import Principal, Role, Scope
-from domain.foundation.feed_reader import FeedReaders
-from domain.foundation.live import LiveBatch, ResetReason, follow
+from domain.foundation.feed.live import LiveBatch, ResetReason, follow
+from domain.foundation.feed.reader import FeedReaders
 from domain.mandatory_tasks.live import live_tasks
-from domain.mandatory_tasks.task_filter import TaskFilter
+from domain.mandatory_tasks.overview.filter import TaskFilter
 from domain.people.models import PlaceKind
 from domain.tenants.models import Tenant
-from gql import ids
-from gql.authentication import authenticate
+from gql.contract import ids
+from gql.identity.authentication import authenticate
 from tests.support import factories
 from tests.support.api import Api, ApiClient
 from tests.support.company import learner_id, mutation

@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 
 from domain.enrollments.models import Enrollment, EnrollmentStatus
-from domain.foundation import feed_reader, nudge
-from domain.foundation import live as live_streams
 from domain.foundation import models as foundation_models
+from domain.foundation import nudge
 from domain.foundation.access import Principal
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
+from domain.foundation.feed import live as live_streams
+from domain.foundation.feed import reader as feed_reader
 from domain.tenants.models import Tenant
 from gql.content.types import related_content
-from gql.cursors import feed_cursor
-from gql.ids import BACKGROUND_JOB, CONTENT, ENROLLMENT, encode
+from gql.contract.cursors import feed_cursor
+from gql.contract.ids import BACKGROUND_JOB, CONTENT, ENROLLMENT, encode
 from tests.realtime.test_credentials import LOG, learner_id, mutation
 from tests.realtime.test_streams import ENROLL, ENROLLMENTS, make_course
 from tests.support import factories

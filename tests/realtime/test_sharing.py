@@ -20,17 +20,18 @@ from graphql import (
     parse,
 )
 
-from domain.foundation import feed_reader, nudge
+from domain.foundation import nudge
 from domain.foundation.access import Principal, Role
-from domain.foundation.change_feed import sequence
-from domain.foundation.database import ReadScope, Session
+from domain.foundation.database.sessions import ReadScope, Session
+from domain.foundation.feed import reader as feed_reader
+from domain.foundation.feed.changes import sequence
 from domain.tenants.models import Tenant
-from gql import streaming
-from gql.compiled.executor import CompiledExecution
-from gql.context import Context
-from gql.ids import CONTENT, encode
+from gql.contract.ids import CONTENT, encode
+from gql.execution import streaming
+from gql.execution.compiled.executor import CompiledExecution
+from gql.execution.context import Context
+from gql.execution.streaming import Subscription
 from gql.schema import schema
-from gql.streaming import Subscription
 from tests.realtime.test_credentials import learner_id, mutation
 from tests.realtime.test_resets import cursor_of, enroll_many, make_job, touch
 from tests.realtime.test_streams import ENROLL, ENROLLMENTS

@@ -16,7 +16,7 @@ import pytest
 
 from domain.foundation.access import Principal, Role
 from domain.tenants.models import Tenant
-from ops import http_transport, websocket_transport
+from ops.web import http_transport, websocket_transport
 from tests.realtime.test_credentials import bearer
 from tests.realtime.test_resets import enroll_many, touch
 from tests.support import factories

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.foundation import feed_reader
 from domain.foundation.access import Principal
+from domain.foundation.feed import reader as feed_reader
 from tests.realtime.test_streams import ENROLL, ENROLLMENTS, make_course
 from tests.support.api import Api
 from tests.support.event_stream import events, events_of
@@ -20,7 +20,7 @@ TENANT = "{ tenant { name } }"
 
 async def enroll(api: Api, admin: Principal, learner: Principal, course: str) -> None:
     """Enroll somebody."""
-    from gql.ids import LEARNER, encode
+    from gql.contract.ids import LEARNER, encode
 
     assert learner.learner_id is not None
     await api.acting_as(admin).value(

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from domain.foundation.access import Principal
-from gql.ids import LEARNER, encode
+from gql.contract.ids import LEARNER, encode
 from tests.support.api import Api
 from tests.support.live import LiveServer
 

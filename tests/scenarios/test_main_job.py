@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from domain.tenants.models import Tenant
-from ops.importing import Importer, ImportKind, ImportOptions
+from ops.imports.running import Importer, ImportKind, ImportOptions
 from tests.support.api import Api, ApiClient
 from tests.support.jobs import run_all_jobs
 

@@ -8,7 +8,7 @@ import pytest
 
 from domain.content.models import Content
 from domain.foundation.access import Principal, Role
-from domain.notifications.mails import HandOverFailed, Mail, Transport
+from domain.notifications.deliveries.mails import HandOverFailed, Mail, Transport
 from jobs.emails import deliver_due_emails
 from tests.support.assigning import Assigning, reminder
 from tests.support.company import Company

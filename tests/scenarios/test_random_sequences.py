@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domain.foundation.access import Role
-from gql import ids
+from gql.contract import ids
 from tests.scenarios.facts import Reason
 from tests.scenarios.histories import History
 from tests.support import factories

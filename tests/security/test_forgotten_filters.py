@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from domain.foundation.database import ReadScope, Session
+from domain.foundation.database.sessions import ReadScope, Session
 from domain.tenants.models import Tenant
 from tests.security.footprint import footprint
 from tests.security.inputs import root_fields

@@ -23,7 +23,7 @@ from hypothesis_graphql import from_schema
 
 from domain.foundation import clock
 from domain.tenants.models import Tenant
-from gql.authentication import issue_token
+from gql.identity.authentication import issue_token
 from gql.schema import schema
 from tests.security.hostile import documents, limits, transport
 from tests.security.hostile.judging import faults_of, rows_of, secrets_of

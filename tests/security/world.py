@@ -11,11 +11,11 @@ from typing import Any
 
 from domain.content.models import Content
 from domain.foundation.access import Principal, Role, Scope, Source
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.foundation.models import BackgroundJob, JobKind, JobStatus
 from domain.people.models import Place, PlaceKind
 from domain.tenants.models import Tenant
-from gql import ids
+from gql.contract import ids
 from tests.support import factories
 from tests.support.api import ERRORS, Api, ApiClient
 

@@ -86,7 +86,7 @@ class Api:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Api"]:
         """Make the application answer; the test has opened its database already."""
-        from gql.app import create_app
+        from gql.transport.app import create_app
 
         app = create_app(self.settings, clock=lambda: self.now)
         # What the application does not expect shall be answered, as a server would, and not raised here.
@@ -102,7 +102,7 @@ class Api:
 
     def acting_as(self, principal: Principal) -> ApiClient:
         """Return a client that calls as somebody whom the factories have made."""
-        from gql.authentication import issue_token
+        from gql.identity.authentication import issue_token
 
         if principal.service_account_id is not None:
             return ApiClient(self.http, factories.api_key_of(principal))

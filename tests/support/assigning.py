@@ -11,7 +11,7 @@ from typing import Any
 from domain.content.models import Content
 from domain.foundation.access import Principal
 from domain.people.models import Place, PlaceKind
-from gql import ids
+from gql.contract import ids
 from tests.support import factories
 from tests.support.api import ApiClient
 from tests.support.company import DEACTIVATE, JOB, REACTIVATE, Company, Json, key_of, learner_id, mutation, place_id

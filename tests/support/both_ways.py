@@ -84,9 +84,9 @@ def told(body: bytes) -> bytes:
 
 
 def _without_limits(settings: Settings, clock: Callable[[], datetime], *, is_compiling: bool) -> httpx.ASGITransport:
-    from domain.foundation.feed_reader import FeedReaders
-    from gql.http import GraphQLEndpoint
+    from domain.foundation.feed.reader import FeedReaders
     from gql.schema import schema
+    from gql.transport.http import GraphQLEndpoint
 
     changed = settings.model_copy(update={"is_compilation_enabled": is_compiling})
     endpoint = GraphQLEndpoint(schema(), changed, clock, FeedReaders(""))

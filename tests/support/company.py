@@ -11,7 +11,7 @@ from domain.content.models import Content
 from domain.foundation.access import Principal, Role
 from domain.people.models import Place, PlaceKind
 from domain.tenants.models import Tenant
-from gql import ids
+from gql.contract import ids
 from tests.support import factories
 from tests.support.api import ERRORS, Api, ApiClient
 from tests.support.jobs import run_all_jobs

@@ -12,8 +12,8 @@ from typing import Any
 from domain.content.models import Content, ContentKind
 from domain.enrollments.models import Enrollment, EnrollmentReason, EnrollmentStatus
 from domain.foundation.access import Principal, Role, Scope, Source
-from domain.foundation.database import across_tenants, writing
-from domain.foundation.text import name_key
+from domain.foundation.database.sessions import across_tenants, writing
+from domain.foundation.text_validation import name_key
 from domain.notifications.models import EmailTemplate, Notification, NotificationCategory, NotificationKind
 from domain.people.models import Learner, Place, PlaceKind
 from domain.tenants.models import ServiceAccount, Tenant

@@ -5,7 +5,7 @@ from typing import Any
 
 from domain.enrollments.models import EnrollmentStatus
 from domain.foundation.access import Principal
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.mandatory_tasks.models import BulkAssignment, MandatoryTask
 from domain.mandatory_tasks.status import TaskStage
 from tests.support import factories

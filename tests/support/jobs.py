@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from domain.foundation.background import run_job
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
+from domain.foundation.jobs.running import run_job
 from domain.reactions import CHUNKS
 from domain.tenants.models import Tenant
 

@@ -16,10 +16,10 @@ from websockets.asyncio.client import ClientConnection
 
 from domain.foundation.access import Principal
 from domain.foundation.settings import Settings
-from gql.http import GraphQLEndpoint
-from gql.limits import MAX_BODY_BYTES
-from ops.http_transport import PatientHttpProtocol
-from ops.websocket_transport import PatientWebSocketProtocol
+from gql.limits.document import MAX_BODY_BYTES
+from gql.transport.http import GraphQLEndpoint
+from ops.web.http_transport import PatientHttpProtocol
+from ops.web.websocket_transport import PatientWebSocketProtocol
 from tests.support.api import Api
 
 #: Seconds for what should come within one.
@@ -174,7 +174,7 @@ class LiveServer:
 @asynccontextmanager
 async def serving(api: Api, settings: Settings) -> AsyncIterator[LiveServer]:
     """Serve the application on loopback; the test has opened its database already."""
-    from gql.app import create_app
+    from gql.transport.app import create_app
 
     def clock() -> datetime:
         return api.now

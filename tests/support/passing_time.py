@@ -8,7 +8,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from domain.notifications.mails import Transport
+from domain.notifications.deliveries.mails import Transport
 from jobs.emails import deliver_due_emails
 from jobs.maildir import MaildirTransport
 from tests.support.api import Api

@@ -8,7 +8,7 @@ from pathlib import Path
 from signal import SIGINT, SIGKILL
 from urllib.parse import urlsplit, urlunsplit
 
-from ops.server_process import HOST, ServerProcess
+from ops.servers.server_process import HOST, ServerProcess
 from tests.support.servers import APPLICATION, OWNER
 
 #: With this variable, whatever connects as the application goes through a PgBouncer.

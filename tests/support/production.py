@@ -9,9 +9,9 @@ from pathlib import Path
 
 import httpx
 
-from ops.data_directory import Secrets
-from ops.database_setup import prepare_database
-from ops.embedded import EmbeddedPostgres, EmbeddedValkey
+from ops.servers.data_directory import Secrets
+from ops.servers.database_setup import prepare_database
+from ops.servers.embedded import EmbeddedPostgres, EmbeddedValkey
 from tests.support.api import SECRET
 from tests.support.command import CLEAN, MANDATE, Command
 from tests.support.servers import run

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from domain.foundation.access import Principal
-from domain.foundation.change_feed import sequence
-from gql.cursors import feed_position
+from domain.foundation.feed.changes import sequence
+from gql.contract.cursors import feed_position
 from tests.support.api import Api, ApiClient
 from tests.support.live import LiveServer, Stream
 

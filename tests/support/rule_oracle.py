@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from domain.auto_assignment.conditions import Condition, ConditionKind, RefOperator
+from domain.auto_assignment.conditions.atoms import Condition, ConditionKind, RefOperator
 from domain.auto_assignment.models import ConditionMatch
 
 

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from domain.foundation.migrating import migrate
-from ops.embedded import EmbeddedPostgres
+from domain.foundation.database.migrating import migrate
+from ops.servers.embedded import EmbeddedPostgres
 
 OWNER = "mandate_owner"
 APPLICATION = "mandate_app"

@@ -7,9 +7,9 @@ from domain.content.models import ContentKind
 from domain.content.queries.keys import ContentKey, find_content_ids
 from domain.content.queries.visibility import assignability, visibility
 from domain.foundation.access import Principal
-from domain.foundation.database import Statements
-from domain.foundation.listing import Order, Page, PageRequest, Query, SortKey, read_page
-from domain.foundation.text import NAME_LENGTH, key_text, name_key, storable_text
+from domain.foundation.database.sessions import Statements
+from domain.foundation.paging import Order, Page, PageRequest, Query, SortKey, read_page
+from domain.foundation.text_validation import NAME_LENGTH, key_text, name_key, storable_text
 
 _ORDER = Order((SortKey("c.title_key", "title_key", "text"), SortKey("c.id", "id")))
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from domain.content.models import ContentKind
 from domain.content.queries.visibility import visibility
 from domain.foundation.access import Principal
-from domain.foundation.database import Statements
+from domain.foundation.database.sessions import Statements
 from domain.foundation.errors import Invalid, NotFound, ProblemList
 from domain.foundation.keys import ExternalId, Reference
-from domain.foundation.text import EXTERNAL_ID_LENGTH, key_text, storable_text
+from domain.foundation.text_validation import EXTERNAL_ID_LENGTH, key_text, storable_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from domain.content.models import Content
 from domain.foundation.access import Principal, Role
 from domain.people.models import Place, PlaceKind
 from domain.tenants.models import Tenant
-from gql import ids
+from gql.contract import ids
 from tests.api.auto_assignment.documents import EXPLANATION, SIMULATION, everything
 from tests.support import factories
 from tests.support.api import Api

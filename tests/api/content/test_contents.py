@@ -7,9 +7,9 @@ import pytest
 from domain.content.models import ContentKind
 from domain.enrollments.models import EnrollmentStatus
 from domain.foundation.access import Principal, Role, Scope
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.tenants.models import Tenant
-from gql.ids import CONTENT, LEARNER, encode
+from gql.contract.ids import CONTENT, LEARNER, encode
 from tests.support import factories
 from tests.support.api import Api, ApiClient
 

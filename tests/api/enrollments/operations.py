@@ -4,8 +4,8 @@ from typing import Any
 
 from domain.content.models import Content
 from domain.foundation.access import Principal
-from domain.foundation.database import writing
-from gql.ids import CONTENT, LEARNER, encode
+from domain.foundation.database.sessions import writing
+from gql.contract.ids import CONTENT, LEARNER, encode
 from tests.support.api import ApiClient
 
 ENROLLMENT = """

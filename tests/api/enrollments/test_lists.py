@@ -9,11 +9,11 @@ from domain.content.models import Content
 from domain.enrollments.models import EnrollmentReason, EnrollmentStatus
 from domain.enrollments.queries import EnrollmentFilter, EnrollmentsOfLearner, load_enrollments_of_learners
 from domain.foundation.access import Principal, Role, Scope, Source
-from domain.foundation.database import ReadScope, writing
+from domain.foundation.database.sessions import ReadScope, writing
 from domain.foundation.errors import Invalid
-from domain.foundation.listing import Page, PageRequest
+from domain.foundation.paging import Page, PageRequest
 from domain.tenants.models import Tenant
-from gql.ids import ENROLLMENT, LEARNER, RULE, encode
+from gql.contract.ids import ENROLLMENT, LEARNER, RULE, encode
 from tests.api.enrollments.operations import content_id, learner_id
 from tests.support import factories
 from tests.support.api import Api, ApiClient

@@ -8,9 +8,9 @@ import pytest
 from domain.content.models import Content
 from domain.enrollments.models import ContentAction, ContentActionKind
 from domain.foundation.access import Principal, Source
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.tenants.models import Tenant
-from gql.ids import CONTENT_ACTION, RULE, SERVICE_ACCOUNT, encode
+from gql.contract.ids import CONTENT_ACTION, RULE, SERVICE_ACCOUNT, encode
 from tests.api.enrollments.operations import content_id, enroll, learner_id, tell, unenroll
 from tests.support import factories
 from tests.support.api import ApiClient

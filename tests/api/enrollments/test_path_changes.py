@@ -7,11 +7,11 @@ import pytest
 from domain.content.models import Content
 from domain.enrollments.path_changes import follow_path_chunk
 from domain.foundation.access import Principal, Source
-from domain.foundation.background import run_job
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
+from domain.foundation.jobs.running import run_job
 from domain.foundation.models import JobKind
 from domain.tenants.models import Tenant
-from gql.ids import BACKGROUND_JOB, decode
+from gql.contract.ids import BACKGROUND_JOB, decode
 from tests.api.enrollments.operations import content_id, enroll, facts_of, log_of, statuses_of, tell, unenroll
 from tests.support import factories
 from tests.support.api import Api, ApiClient

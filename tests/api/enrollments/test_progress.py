@@ -6,7 +6,7 @@ import pytest
 
 from domain.content.models import Content
 from domain.foundation.access import Principal, Role, Scope, Source
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.tenants.models import Tenant
 from tests.api.enrollments.operations import (
     BULK,

@@ -3,7 +3,7 @@
 from domain.content.models import Content
 from domain.foundation.access import Principal
 from domain.tenants.models import Tenant
-from gql.ids import CONTENT, encode
+from gql.contract.ids import CONTENT, encode
 from tests.api.enrollments.operations import ENROLL, REPORT, about, facts_of, log_of, report
 from tests.support import factories
 from tests.support.api import ApiClient

@@ -10,10 +10,10 @@ import pytest
 from domain.content.events import SeatsFreed
 from domain.content.models import Content
 from domain.content.queries import ContentKey
-from domain.enrollments.promotion import promote_waiting
-from domain.enrollments.self_enrollment import enroll_self, unenroll_self
+from domain.enrollments.seats.promotion import promote_waiting
+from domain.enrollments.seats.self_enrollment import enroll_self, unenroll_self
 from domain.foundation.access import Principal
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.reactions import FOLLOW_UPS
 from domain.tenants.models import Tenant

@@ -7,7 +7,7 @@ import pytest
 from domain.content.models import Content
 from domain.enrollments.models import EnrollmentStatus
 from domain.foundation.access import Principal, Source
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.tenants.models import Tenant
 from tests.api.enrollments.operations import (
     BULK,

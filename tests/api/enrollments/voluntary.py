@@ -4,7 +4,7 @@ from typing import Any
 
 from domain.content.models import Content
 from domain.foundation.access import Principal
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from tests.api.enrollments.operations import content_id, learner_id
 from tests.support.api import ApiClient
 

@@ -9,10 +9,10 @@ import pytest
 from domain.content.models import Content
 from domain.enrollments.models import ContentAction, ContentActionKind, EnrollmentStatus
 from domain.foundation.access import Principal, Scope, Source
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.tenants.models import Tenant
-from gql.ids import CONTENT, LEARNER, RULE, SERVICE_ACCOUNT, encode
-from gql.reports import disarmed
+from gql.contract.ids import CONTENT, LEARNER, RULE, SERVICE_ACCOUNT, encode
+from gql.exports.reports import disarmed
 from tests.api.exports.requests import get, refusal, rows
 from tests.support import factories
 from tests.support.api import Api, ApiClient

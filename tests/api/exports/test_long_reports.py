@@ -16,7 +16,7 @@ import pytest
 
 from domain.enrollments.models import ContentAction, ContentActionKind
 from domain.foundation.access import Principal, Source
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.foundation.settings import Settings
 from domain.tenants.models import Tenant
 from tests.api.exports.requests import Download
@@ -33,7 +33,7 @@ MEMORY = 24 * 1024 * 1024
 @pytest.fixture
 def app(api: Api, settings: Settings) -> Any:
     """The application itself."""
-    from gql.app import create_app
+    from gql.transport.app import create_app
 
     return create_app(settings, clock=lambda: api.now)
 
@@ -200,7 +200,7 @@ async def test_a_report_has_a_limit_of_time(
     app: Any, as_admin: ApiClient, entry: None, held_back: None, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten minutes, here less: 503 TIMEOUT."""
-    monkeypatch.setattr("gql.exports.TIME_LIMIT", 0.2)
+    monkeypatch.setattr("gql.exports.endpoint.TIME_LIMIT", 0.2)
     download = Download(app, as_admin)
     await asyncio.wait_for(download.task, PATIENCE)
     assert download.status == 503

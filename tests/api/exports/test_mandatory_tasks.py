@@ -11,12 +11,12 @@ import pytest
 from domain.content.models import Content
 from domain.foundation.access import Principal, Scope
 from domain.foundation.settings import Settings
-from domain.mandatory_tasks import task_export
 from domain.mandatory_tasks.models import MandatoryTask
+from domain.mandatory_tasks.overview import export as task_export
 from domain.mandatory_tasks.status import TaskStage
 from domain.people.models import Place
 from domain.tenants.models import Tenant
-from gql.ids import CONTENT, DEPARTMENT, LEARNER, MANDATORY_TASK, RULE, SERVICE_ACCOUNT, encode
+from gql.contract.ids import CONTENT, DEPARTMENT, LEARNER, MANDATORY_TASK, RULE, SERVICE_ACCOUNT, encode
 from tests.api.exports.requests import Download, get, refusal, rows
 from tests.api.exports.test_long_reports import answered, until
 from tests.support import factories
@@ -238,7 +238,7 @@ async def test_an_account_has_two_reports_at_once_whatever_they_are_about(
     api: Api, settings: Settings, as_admin: ApiClient, admin: Principal, person: Principal, course: Content
 ) -> None:
     """The third one has to wait."""
-    from gql.app import create_app
+    from gql.transport.app import create_app
 
     await given(person, course, admin)
     app = create_app(settings, clock=lambda: api.now)

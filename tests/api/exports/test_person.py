@@ -12,8 +12,8 @@ from domain.foundation.access import Principal, Role
 from domain.foundation.settings import Settings
 from domain.people.models import PlaceKind
 from domain.tenants.models import Tenant
-from gql import ids
-from gql.app import create_app
+from gql.contract import ids
+from gql.transport.app import create_app
 from tests.api.exports.requests import Download, get, refusal
 from tests.api.exports.test_long_reports import answered, until
 from tests.api.people.documents import ERASE, UPDATE

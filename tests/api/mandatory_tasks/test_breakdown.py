@@ -2,7 +2,7 @@
 
 from domain.foundation.access import Principal, Scope
 from domain.tenants.models import Tenant
-from gql import ids
+from gql.contract import ids
 from tests.api.mandatory_tasks.conftest import Given
 from tests.api.mandatory_tasks.tasks import BREAKDOWN, grouped
 from tests.support import factories

@@ -8,7 +8,7 @@ from domain.enrollments.models import EnrollmentStatus
 from domain.foundation.access import Principal, Scope
 from domain.people.models import PlaceKind
 from domain.tenants.models import Tenant
-from gql import ids
+from gql.contract import ids
 from tests.api.mandatory_tasks.bulk import (
     ASSIGN,
     IN_TIME,

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.foundation.access import Principal
-from domain.foundation.background import run_job
-from domain.mandatory_tasks import bulk_creation
+from domain.foundation.jobs.running import run_job
+from domain.mandatory_tasks.bulk import creation as bulk_creation
 from domain.mandatory_tasks.task_creation import create_tasks
 from domain.reactions import CHUNKS
 from tests.api.mandatory_tasks.bulk import Json, Training, members, named, person_id
@@ -146,13 +146,13 @@ async def test_a_job_that_fails_tells_why_and_goes_on_when_resumed(
             raise ValueError("no")
         return await create_tasks(*args, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("domain.mandatory_tasks.bulk_creation.create_tasks", fail)
+    monkeypatch.setattr("domain.mandatory_tasks.bulk.creation.create_tasks", fail)
     for _ in range(5):
         with pytest.raises(ValueError, match="no"):
             await run_job(training.tenant.id, job_id, CHUNKS, lambda: training.now)
     after = await training.results(bulk)
     assert (after["job"]["status"], after["job"]["processedCount"], after["createdCount"]) == ("FAILED", 60, 60)
-    monkeypatch.setattr("domain.mandatory_tasks.bulk_creation.create_tasks", create_tasks)
+    monkeypatch.setattr("domain.mandatory_tasks.bulk.creation.create_tasks", create_tasks)
     assert (await training.client.value(RESUME, id=bulk["job"]["id"]))["job"]["status"] == "QUEUED"
     await training.run_jobs()
     assert (await training.results(bulk))["createdCount"] == 100

@@ -1,7 +1,7 @@
 """Looking bulk assignments up: the list, one by its ID, from its job, and from the tasks that it has created."""
 
 from domain.foundation.access import Principal, Role, Scope
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from tests.api.mandatory_tasks.bulk import LIST, RESULTS_OF, TASK, Json, Training, named, told
 from tests.support import factories
 from tests.support.api import Api

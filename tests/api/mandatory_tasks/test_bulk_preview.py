@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from domain.foundation.access import Principal, Role, Scope
-from domain.foundation.database import ReadScope
+from domain.foundation.database.sessions import ReadScope
 from domain.people.models import PlaceKind
-from gql import ids
+from gql.contract import ids
 from tests.api.mandatory_tasks.bulk import (
     IN_TIME,
     PREVIEW,

@@ -13,7 +13,7 @@ from domain.content.models import Content
 from domain.foundation.access import Principal, Scope
 from domain.mandatory_tasks.status import TaskStage
 from domain.tenants.models import Tenant
-from gql.ids import CONTENT, LEARNER, MANDATORY_TASK, encode
+from gql.contract.ids import CONTENT, LEARNER, MANDATORY_TASK, encode
 from tests.support import factories
 from tests.support.api import ERRORS, Api, ApiClient
 from tests.support.catalogue import Connection

@@ -4,7 +4,7 @@ from typing import Any
 
 from domain.foundation.access import Principal, Scope
 from domain.tenants.models import Tenant
-from gql import ids
+from gql.contract import ids
 from tests.api.mandatory_tasks.conftest import Given
 from tests.api.mandatory_tasks.tasks import COUNTS, counted
 from tests.support import factories

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from domain.foundation.access import Principal, Role, Scope
-from domain.foundation.database import ReadScope
-from domain.foundation.listing import PageRequest
-from domain.mandatory_tasks.overview import TasksOfLearner, list_tasks, load_tasks_of_learners, task_order
-from domain.mandatory_tasks.task_filter import TaskFilter
+from domain.foundation.database.sessions import ReadScope
+from domain.foundation.paging import PageRequest
+from domain.mandatory_tasks.overview.filter import TaskFilter
+from domain.mandatory_tasks.overview.queries import TasksOfLearner, list_tasks, load_tasks_of_learners, task_order
 from domain.tenants.models import Tenant
-from gql import ids
+from gql.contract import ids
 from tests.api.mandatory_tasks.conftest import LATER, Given
 from tests.api.mandatory_tasks.tasks import LIST, listed
 from tests.support import factories

@@ -6,7 +6,7 @@ import pytest
 
 from domain.content.models import Content
 from domain.foundation.access import Principal, Scope
-from domain.foundation.database import ReadScope
+from domain.foundation.database.sessions import ReadScope
 from tests.support import factories
 from tests.support.assigning import ERRORS, Assigning, reminder
 from tests.support.company import Company, key_of, learner_id, mutation

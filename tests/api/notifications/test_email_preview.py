@@ -8,7 +8,7 @@ import pytest
 from domain.content.models import Content
 from domain.foundation.access import Principal, Role
 from domain.tenants.models import Tenant
-from gql import ids
+from gql.contract import ids
 from tests.api.notifications.documents import PREVIEW
 from tests.support import factories
 from tests.support.api import ERRORS, Api, ApiClient

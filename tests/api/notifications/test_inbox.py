@@ -8,7 +8,7 @@ import pytest
 from domain.foundation.access import Principal
 from domain.notifications.models import NotificationKind
 from domain.tenants.models import Tenant
-from gql import ids
+from gql.contract import ids
 from tests.api.notifications.documents import AUDIT, MARK, NODE, NOTIFICATIONS, PREFER, PREFERENCES
 from tests.support import factories
 from tests.support.api import Api, ApiClient

@@ -5,7 +5,7 @@ import pytest
 from domain.foundation.access import Principal, Role
 from domain.people.models import PlaceKind
 from domain.tenants.models import Tenant
-from gql import ids
+from gql.contract import ids
 from tests.api.people.documents import (
     ADD,
     BULK,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gql import ids
+from gql.contract import ids
 from tests.support.api import ERRORS
 
 LEARNER = """

@@ -2,7 +2,7 @@
 
 from domain.people.models import PlaceKind
 from domain.tenants.models import Tenant
-from gql import ids
+from gql.contract import ids
 from tests.api.people.documents import BULK, mutation
 from tests.api.people.rules import insert_rule
 from tests.support import factories

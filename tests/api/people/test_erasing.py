@@ -5,8 +5,8 @@ from datetime import timedelta
 from domain.foundation.access import Principal, Role
 from domain.people.models import PlaceKind
 from domain.tenants.models import Tenant
-from gql import ids
-from gql.authentication import issue_token
+from gql.contract import ids
+from gql.identity.authentication import issue_token
 from tests.api.enrollments.voluntary import join
 from tests.api.people.documents import (
     ADD,

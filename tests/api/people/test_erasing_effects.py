@@ -1,9 +1,9 @@
 """What follows from erasing a person: tasks, rules, queues, contents, and what streams are told."""
 
 from domain.foundation.access import Principal, Role
-from domain.foundation.change_feed import sequence
+from domain.foundation.feed.changes import sequence
 from domain.tenants.models import Tenant
-from gql import ids
+from gql.contract import ids
 from tests.api.enrollments.voluntary import join
 from tests.api.people.documents import (
     lrn,

@@ -13,7 +13,7 @@ from domain.people import operations
 from domain.people.models import Place, PlaceKind
 from domain.people.queries import LearnerKey
 from domain.tenants.models import Tenant
-from gql import ids
+from gql.contract import ids
 from tests.api.people.documents import ADD, KINDS, REMOVE, create_place, delete_place, lrn, update_place
 from tests.api.people.rules import insert_rule
 from tests.support import factories

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from domain.foundation.access import Principal
-from domain.foundation.database import Session
+from domain.foundation.database.sessions import Session
 from domain.people.models import PlaceKind
 from domain.tenants.models import Tenant
 from tests.api.people.documents import lrn

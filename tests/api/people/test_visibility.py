@@ -7,7 +7,7 @@ import pytest
 from domain.foundation.access import Principal, Role, Scope
 from domain.people.models import PlaceKind
 from domain.tenants.models import Tenant
-from gql import ids
+from gql.contract import ids
 from tests.api.people.documents import CREATE, LEARNER, LIST, NODE, ONE, create_place, lrn, mutation, new_learner
 from tests.support import factories
 from tests.support.api import Api, ApiClient

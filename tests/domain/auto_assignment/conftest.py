@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from domain.auto_assignment.condition_input import ConditionInput
-from domain.auto_assignment.conditions import ConditionKind, RefOperator
+from domain.auto_assignment.conditions.atoms import ConditionKind, RefOperator
+from domain.auto_assignment.conditions.input import ConditionInput
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
-from domain.auto_assignment.rule_editing import RuleDraft, RuleSaved, create_rule
+from domain.auto_assignment.rules.editing import RuleDraft, RuleSaved, create_rule
 from domain.content.models import Content
 from domain.content.queries import ContentKey
 from domain.enrollments.ending import Selection, end_reasons
 from domain.enrollments.granting import Grant, grant
 from domain.enrollments.models import EnrollmentStatus
 from domain.foundation.access import Principal, Source
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.foundation.unit_of_work import Done, UnitOfWork, perform
-from domain.people.learner_changes import LearnerChanges, RefChange
-from domain.people.operations.learners import update_learner
+from domain.people.learners.changes import LearnerChanges, RefChange
+from domain.people.learners.operations import update_learner
 from domain.people.queries import LearnerKey, lock_learners
 from domain.tenants.models import Tenant
 

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from domain.auto_assignment import backfill
-from domain.auto_assignment import preview as preview_module
 from domain.auto_assignment.errors import FeatureDisabled, RuleLimitReached
+from domain.auto_assignment.evaluation import backfill
+from domain.auto_assignment.evaluation import preview as preview_module
+from domain.auto_assignment.evaluation.preview import preview_rule
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
-from domain.auto_assignment.preview import preview_rule
-from domain.auto_assignment.rule_deletion import backfill_rule
+from domain.auto_assignment.rules.deletion import backfill_rule
 from domain.content.queries import ContentKey
-from domain.foundation.background import Job, run_job
-from domain.foundation.database import ReadScope
+from domain.foundation.database.sessions import ReadScope
 from domain.foundation.errors import AlreadyExists, Invalid, NotFound, Problems, TooManyItems
+from domain.foundation.jobs.running import Job, run_job
 from domain.foundation.models import JobKind
 from domain.foundation.unit_of_work import UnitOfWork
 from domain.reactions import CHUNKS

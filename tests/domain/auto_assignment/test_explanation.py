@@ -4,18 +4,18 @@ from typing import Any
 
 import pytest
 
-from domain.auto_assignment.condition_input import ConditionInput
-from domain.auto_assignment.conditions import Condition, ConditionKind, RefOperator
-from domain.auto_assignment.explain import explain_rule
+from domain.auto_assignment.conditions.atoms import Condition, ConditionKind, RefOperator
+from domain.auto_assignment.conditions.input import ConditionInput
+from domain.auto_assignment.evaluation.explanation import explain_rule
+from domain.auto_assignment.evaluation.preview import RulePreview, preview_rule
+from domain.auto_assignment.evaluation.simulation import Simulation, SupposedFacts, SupposedStatus, simulate
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
-from domain.auto_assignment.preview import RulePreview, preview_rule
-from domain.auto_assignment.rule_warnings import RuleWarningCode, is_always_met, is_never_met
-from domain.auto_assignment.simulation import Simulation, SupposedFacts, SupposedStatus, simulate
+from domain.auto_assignment.rules.warnings import RuleWarningCode, is_always_met, is_never_met
 from domain.content.models import Content
 from domain.content.queries import ContentKey
 from domain.enrollments.models import EnrollmentStatus
 from domain.foundation.access import Principal
-from domain.foundation.database import ReadScope
+from domain.foundation.database.sessions import ReadScope
 from domain.foundation.errors import Forbidden, NotFound
 from domain.people.models import PlaceKind
 from domain.people.queries import LearnerKey

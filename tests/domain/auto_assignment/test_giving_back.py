@@ -2,7 +2,7 @@
 
 from domain.auto_assignment.models import UnmetPolicy
 from domain.foundation.unit_of_work import UnitOfWork
-from domain.people.learner_changes import LearnerChanges, RefChange
+from domain.people.learners.changes import LearnerChanges, RefChange
 from domain.people.operations import bulk_upsert_learners
 from tests.domain.auto_assignment.conftest import Company, ref_is
 from tests.support import factories

@@ -5,16 +5,17 @@ from typing import Any
 
 import pytest
 
-from domain.auto_assignment import backfill, rule_deletion
 from domain.auto_assignment.errors import FeatureDisabled, RuleLocked
+from domain.auto_assignment.evaluation import backfill
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
-from domain.auto_assignment.rule_deletion import RuleDeleted, backfill_rule, delete_rule
-from domain.auto_assignment.rule_editing import RuleChanges, RuleSaved, duplicate_rule, update_rule
+from domain.auto_assignment.rules import deletion as rule_deletion
+from domain.auto_assignment.rules.deletion import RuleDeleted, backfill_rule, delete_rule
+from domain.auto_assignment.rules.editing import RuleChanges, RuleSaved, duplicate_rule, update_rule
 from domain.content.models import Content
 from domain.content.queries import ContentKey
-from domain.foundation.background import run_job
 from domain.foundation.errors import Invalid, NotFound, NotPermitted, Problems, VersionConflict
-from domain.foundation.job_control import cancel_job, resume_job
+from domain.foundation.jobs.control import cancel_job, resume_job
+from domain.foundation.jobs.running import run_job
 from domain.reactions import CHUNKS
 from domain.tenants.operations import set_auto_assignment
 from tests.domain.auto_assignment.conftest import Company, ref_is

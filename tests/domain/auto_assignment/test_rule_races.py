@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from domain.auto_assignment.condition_input import ConditionInput
-from domain.auto_assignment.conditions import ConditionKind
+from domain.auto_assignment.conditions.atoms import ConditionKind
+from domain.auto_assignment.conditions.input import ConditionInput
 from domain.auto_assignment.errors import FeatureDisabled
 from domain.auto_assignment.models import UnmetPolicy
-from domain.auto_assignment.rule_deletion import backfill_rule
-from domain.auto_assignment.rule_editing import RuleChanges, duplicate_rule, update_rule
+from domain.auto_assignment.rules.deletion import backfill_rule
+from domain.auto_assignment.rules.editing import RuleChanges, duplicate_rule, update_rule
 from domain.content.queries import ContentKey
-from domain.foundation.background import run_job
 from domain.foundation.errors import NotFound
-from domain.foundation.job_control import cancel_job
+from domain.foundation.jobs.control import cancel_job
+from domain.foundation.jobs.running import run_job
 from domain.foundation.unit_of_work import UnitOfWork
-from domain.people.learner_changes import LearnerChanges, RefChange
+from domain.people.learners.changes import LearnerChanges, RefChange
 from domain.people.models import PlaceKind
 from domain.people.operations import bulk_upsert_learners, delete_place
 from domain.reactions import CHUNKS

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from domain.content.importing import ContentImportRow, import_content
 from domain.foundation.access import Principal
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.foundation.unit_of_work import perform
 from domain.tenants.models import Tenant
 from tests.support import factories

@@ -5,7 +5,7 @@ from time import perf_counter
 
 from domain.enrollments.importing import EnrollmentImportRow, import_enrollments
 from domain.foundation.access import Principal, Source
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.tenants.models import Tenant
 from tests.api.enrollments.operations import facts_of, log_of, statuses_of

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.enrollments.models import ContentActionKind, EnrollmentStatus
-from domain.enrollments.progress import Attempt, LoggedStep, Report, Requirements, apply_report
+from domain.enrollments.progress.attempts import Attempt, LoggedStep, Report, Requirements, apply_report
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
 STARTED, FAILED, COMPLETED = ContentActionKind.STARTED, ContentActionKind.FAILED, ContentActionKind.COMPLETED

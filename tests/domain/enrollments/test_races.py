@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from domain.content.queries import ContentKey
 from domain.enrollments.operations import enroll_learner, unenroll_learner
 from domain.foundation.access import Principal
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.people.queries import LearnerKey
 from domain.tenants.models import Tenant

@@ -3,10 +3,10 @@
 import pytest
 
 from domain.foundation.access import Principal, Role
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.foundation.errors import DomainError, Invalid, Problems, TooManyItems
 from domain.foundation.keys import ExternalId
-from domain.mandatory_tasks.audience import MOST_PARTS, Audience, AudiencePart, resolve_audience
+from domain.mandatory_tasks.bulk.audience import MOST_PARTS, Audience, AudiencePart, resolve_audience
 from domain.people.models import PlaceKind
 from domain.people.queries import LearnerKey
 from domain.tenants.models import Tenant

@@ -8,7 +8,7 @@ import pytest
 
 from domain.content.models import Content
 from domain.foundation.access import Principal
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from tests.support import factories
 from tests.support.assigning import Assigning
 from tests.support.company import Company

@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from domain.mandatory_tasks.due_dates import MOST_DAYS_AHEAD, earliest_due_on
-from domain.mandatory_tasks.local_time import end_of
-from domain.mandatory_tasks.recurrence import MOST_WEEKS, plan_next_cycle
-from domain.mandatory_tasks.reminder_schedule import MOST_DAYS, scheduled_at
+from domain.mandatory_tasks.cycles.recurrence import MOST_WEEKS, plan_next_cycle
+from domain.mandatory_tasks.dates.due_dates import MOST_DAYS_AHEAD, earliest_due_on
+from domain.mandatory_tasks.dates.local_time import end_of
+from domain.mandatory_tasks.reminders.schedule import MOST_DAYS, scheduled_at
 from tests.domain.mandatory_tasks.zones import dates, dates_in_zones, instant_of, is_left_out, shares, zones
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.mandatory_tasks.local_time import end_of, first_instant, local_date
+from domain.mandatory_tasks.dates.local_time import end_of, first_instant, local_date
 from tests.domain.mandatory_tasks.zones import dates, dates_in_zones, is_left_out, zones
 
 DAY = timedelta(days=1)

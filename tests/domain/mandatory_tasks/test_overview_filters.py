@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 
 from domain.foundation.access import Principal, Role, Scope
-from domain.foundation.database import ReadScope, writing
+from domain.foundation.database.sessions import ReadScope, writing
 from domain.foundation.keys import ExternalId, Reference
-from domain.foundation.listing import PageRequest
-from domain.mandatory_tasks import task_filter
+from domain.foundation.paging import PageRequest
 from domain.mandatory_tasks.models import MandatoryTask
-from domain.mandatory_tasks.overview import (
+from domain.mandatory_tasks.overview import filter as task_filter
+from domain.mandatory_tasks.overview.counts import NO_DEPARTMENT, TaskGrouping, break_down_tasks, count_tasks
+from domain.mandatory_tasks.overview.export import report_tasks
+from domain.mandatory_tasks.overview.filter import TaskFilter
+from domain.mandatory_tasks.overview.queries import (
     TaskOrderField,
     TasksOfLearner,
     list_tasks,
@@ -23,9 +26,6 @@ from domain.mandatory_tasks.overview import (
     task_order,
 )
 from domain.mandatory_tasks.status import TaskStage, TaskStatus
-from domain.mandatory_tasks.task_counts import NO_DEPARTMENT, TaskGrouping, break_down_tasks, count_tasks
-from domain.mandatory_tasks.task_export import report_tasks
-from domain.mandatory_tasks.task_filter import TaskFilter
 from domain.mandatory_tasks.task_rows import status_of
 from domain.people.models import Learner, PlaceKind
 from domain.tenants.models import Tenant

@@ -10,7 +10,7 @@ import pytest
 
 from domain.content.models import Content
 from domain.content.queries import ContentKey
-from domain.enrollments.progress_reports import ProgressInput, record_course_progress
+from domain.enrollments.progress.reports import ProgressInput, record_course_progress
 from domain.foundation.access import Principal
 from domain.foundation.errors import VersionConflict
 from domain.foundation.unit_of_work import UnitOfWork, perform
@@ -18,10 +18,10 @@ from domain.mandatory_tasks.assigning import assign_mandatory_task
 from domain.mandatory_tasks.editing import TaskChanges, update_mandatory_task
 from domain.mandatory_tasks.errors import TaskAlreadyAssigned, TaskAlreadyCompleted
 from domain.mandatory_tasks.withdrawing import withdraw_mandatory_task
-from domain.people.operations.activation import deactivate_learner
+from domain.people.learners.activation import deactivate_learner
 from domain.people.queries import LearnerKey
 from domain.tenants.operations import TenantChanges, update_tenant
-from gql import ids
+from gql.contract import ids
 from tests.support.assigning import Assigning, reminder
 from tests.support.catalogue import Connection
 from tests.support.company import Company, Json

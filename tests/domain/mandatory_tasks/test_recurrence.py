@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from domain.mandatory_tasks.recurrence import MOST_WEEKS, NextCycle, cycle_opening, lead_days, plan_next_cycle
-from domain.mandatory_tasks.reminder_schedule import (
+from domain.mandatory_tasks.cycles.recurrence import MOST_WEEKS, NextCycle, cycle_opening, lead_days, plan_next_cycle
+from domain.mandatory_tasks.reminders.schedule import (
     MOST_DAYS,
     ReminderStatus,
     planned_state,

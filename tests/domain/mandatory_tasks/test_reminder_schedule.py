@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.mandatory_tasks.local_time import local_date
-from domain.mandatory_tasks.reminder_schedule import (
+from domain.mandatory_tasks.dates.local_time import local_date
+from domain.mandatory_tasks.reminders.schedule import (
     DEFAULT_REMINDERS,
     MOST_DAYS,
     DueReminder,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from domain.mandatory_tasks.local_time import end_of
+from domain.mandatory_tasks.dates.local_time import end_of
 from domain.mandatory_tasks.status import TaskStage, TaskStatus, status_at
 from tests.domain.mandatory_tasks.zones import dates_in_zones, instant_of, is_left_out, shares
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from domain.mandatory_tasks.local_time import end_of, first_instant
+from domain.mandatory_tasks.dates.local_time import end_of, first_instant
 
 #: A jump over midnight, a midnight that comes twice, yesterday coming back, dates left out, half hours, leap days.
 ODD_DATES = [

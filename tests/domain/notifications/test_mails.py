@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from domain.foundation.settings import BadSettings, Settings
-from domain.notifications.default_emails import EmailText, default_email
-from domain.notifications.mails import Mail, Sender, UnusableAddress, compose, message_id, sender_of
+from domain.notifications.deliveries.mails import Mail, Sender, UnusableAddress, compose, message_id, sender_of
 from domain.notifications.models import NotificationKind
-from domain.notifications.rendering import (
+from domain.notifications.templates.default_emails import EmailText, default_email
+from domain.notifications.templates.rendering import (
     SUBJECT_LENGTH,
     Circumstances,
     RenderedEmail,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from domain.foundation.access import Principal
-from domain.foundation.change_feed import ObjectType, read_changes, sequence
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
+from domain.foundation.feed.changes import ObjectType, read_changes, sequence
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.notifications.messages import ASSIGNER, Message, send_messages, suppress_emails
 from domain.notifications.models import NotificationKind

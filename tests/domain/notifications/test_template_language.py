@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from domain.notifications.default_emails import default_email
 from domain.notifications.models import NotificationKind
-from domain.notifications.template_filters import FILTERS
-from domain.notifications.template_language import LONGEST_EMAIL, BadTemplate, read_template
-from domain.notifications.template_variables import VARIABLES, Values
+from domain.notifications.templates.default_emails import default_email
+from domain.notifications.templates.filters import FILTERS
+from domain.notifications.templates.language import LONGEST_EMAIL, BadTemplate, read_template
+from domain.notifications.templates.variables import VARIABLES, Values
 
 VALUES: dict[str, dict[str, Any]] = {
     "learner": {"name": "Lea Learner", "email": "lea@acme.example"},

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from domain.foundation.access import Principal, Role
-from domain.foundation.database import Session
+from domain.foundation.database.sessions import Session
 from domain.foundation.errors import Invalid, TooManyItems
+from domain.foundation.row_outcomes import RowOutcome
 from domain.foundation.unit_of_work import UnitOfWork, perform
-from domain.people.learner_changes import LearnerChanges, RefChange
+from domain.people.learners.bulk_upsert import LearnerRowResult
+from domain.people.learners.changes import LearnerChanges, RefChange
 from domain.people.models import PlaceKind
 from domain.people.operations import bulk_upsert_learners, upsert_learners
-from domain.people.operations.bulk_upsert import LearnerRowResult
-from domain.people.row_outcomes import RowOutcome
 from domain.tenants.models import Tenant
 from tests.domain.people.conftest import ChangeBy
 from tests.support import factories

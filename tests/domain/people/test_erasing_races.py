@@ -7,24 +7,24 @@ from typing import Any
 
 import pytest
 
-from domain.auto_assignment.condition_input import ConditionInput
-from domain.auto_assignment.conditions import ConditionKind, RefOperator
+from domain.auto_assignment.conditions.atoms import ConditionKind, RefOperator
+from domain.auto_assignment.conditions.input import ConditionInput
 from domain.auto_assignment.models import ConditionMatch, UnmetPolicy
-from domain.auto_assignment.rule_editing import RuleDraft, create_rule
+from domain.auto_assignment.rules.editing import RuleDraft, create_rule
 from domain.content.models import Content
 from domain.content.operations import update_course
 from domain.content.queries import ContentKey
 from domain.foundation.access import Principal, Role
-from domain.foundation.background import run_job
-from domain.foundation.database import writing
+from domain.foundation.database.sessions import writing
 from domain.foundation.errors import DomainError, Forbidden, Invalid
+from domain.foundation.jobs.running import run_job
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.mandatory_tasks.assigning import assign_mandatory_task
-from domain.notifications.delivery_rows import begin_attempt, lease_emails, note_accepted, note_failure
+from domain.notifications.deliveries.rows import begin_attempt, lease_emails, note_accepted, note_failure
 from domain.notifications.models import NotificationCategory
 from domain.notifications.preferences import set_preference
 from domain.people.errors import LastAdmin, LearnerIsErased
-from domain.people.learner_changes import LearnerChanges, RefChange
+from domain.people.learners.changes import LearnerChanges, RefChange
 from domain.people.operations import bulk_upsert_learners, erase_learner, update_learner
 from domain.people.queries import LearnerKey
 from domain.reactions import CHUNKS

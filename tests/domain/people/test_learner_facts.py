@@ -13,7 +13,7 @@ from domain.people.events import (
     LearnerListedOtherwise,
     LearnerTimeZoneChanged,
 )
-from domain.people.learner_changes import LearnerChanges, RefChange
+from domain.people.learners.changes import LearnerChanges, RefChange
 from domain.people.models import PlaceKind
 from domain.people.operations import (
     add_members,

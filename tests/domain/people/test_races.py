@@ -11,7 +11,7 @@ from domain.foundation.access import Principal, Role
 from domain.foundation.errors import AlreadyExists, DomainError, NotFound
 from domain.foundation.unit_of_work import UnitOfWork, perform
 from domain.people.errors import LastAdmin
-from domain.people.learner_changes import LearnerChanges
+from domain.people.learners.changes import LearnerChanges
 from domain.people.models import PlaceKind
 from domain.people.operations import (
     add_members,

@@ -1,0 +1,1 @@
+"""Conditions of rules, and the atoms and masks that they become."""

@@ -1,0 +1,1 @@
+"""What rules do: matching, memberships, enrollments; preview, simulation and explanation."""

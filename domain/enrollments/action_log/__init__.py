@@ -1,0 +1,1 @@
+"""Reading the Content Actions Log: filters, pages and the report."""

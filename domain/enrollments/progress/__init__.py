@@ -1,0 +1,1 @@
+"""Progress: reports, attempts, and the status facts that rules see."""

@@ -1,0 +1,1 @@
+"""Seats, waitlists, purchases and access days: how people enroll of their own will."""

@@ -1,0 +1,1 @@
+"""Giving a whole audience a mandatory task."""

@@ -1,0 +1,1 @@
+"""Cycles of repeated tasks: completed, planned, opened."""

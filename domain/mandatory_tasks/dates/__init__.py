@@ -1,0 +1,1 @@
+"""Dates of tasks: what they mean in a time zone."""

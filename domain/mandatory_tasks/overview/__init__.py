@@ -1,0 +1,1 @@
+"""Lists, counts, groups and the report of mandatory tasks."""

@@ -1,0 +1,1 @@
+"""Reminders: planned, given out once, and listed in a ledger."""

@@ -1,0 +1,1 @@
+"""Emails on their way: rows, hand-over, and what became of them."""

@@ -1,0 +1,1 @@
+"""People: what they are, how they change, who sees them."""

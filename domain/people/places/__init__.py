@@ -1,0 +1,1 @@
+"""Departments, learning groups, clients and sublicenses."""

@@ -1,0 +1,1 @@
+"""What all features' types have in common: IDs, errors, pages, cursors, inputs."""

@@ -1,0 +1,1 @@
+"""How one operation runs: its context, loaders, documents and compiled selections."""

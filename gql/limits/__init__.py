@@ -1,0 +1,1 @@
+"""What a document and an account may ask for."""

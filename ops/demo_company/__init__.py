@@ -1,0 +1,1 @@
+"""The company that `mandate up` makes."""

@@ -1,0 +1,1 @@
+"""`mandate import`: CSV files into a tenant."""

@@ -1,0 +1,1 @@
+"""Private servers: PostgreSQL and Valkey, started from their wheels."""

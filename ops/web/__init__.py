@@ -1,0 +1,1 @@
+"""How uvicorn serves here."""
