@@ -12,7 +12,7 @@ KEYS = st.integers(min_value=1, max_value=2**63 - 1)
 PREFIXES = sorted(
     value
     for name, value in vars(ids).items()
-    if name.isupper() and name.strip("_") == name and isinstance(value, str) and value != ids.EXTERNAL
+    if name.isupper() and name.strip("_") == name and isinstance(value, str) and value not in (ids.EXTERNAL, ids.EMAIL)
 )
 
 

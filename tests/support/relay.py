@@ -57,12 +57,23 @@ class Relay:
         self.connection_count += 1
         number = self.connection_count
         self._writers.add(writer)
+        if self._server is None:
+            # Accepted just before it was closed.
+            writer.transport.abort()
+            return
         if self.refusal:
             await reader.readuntil(b"\r\n\r\n")
             writer.write(self.refusal)
             writer.close()
             return
-        upstream_reader, upstream = await asyncio.open_connection(self._target.hostname, self._target.port)
+        try:
+            upstream_reader, upstream = await asyncio.open_connection(self._target.hostname, self._target.port)
+        except OSError:
+            writer.transport.abort()
+            return
+        if writer.transport.is_closing():
+            upstream.transport.abort()
+            return
         self._writers.add(upstream)
         for source, sink in ((reader, upstream), (upstream_reader, writer)):
             task = asyncio.get_running_loop().create_task(self._pass_on(source, sink, number))
