@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import Any
 
@@ -147,9 +148,11 @@ def run_worker(settings: Settings, *, threads: int = THREADS) -> None:
     while not is_stopping:
         time.sleep(0.1)
     connections.is_stopping.set()
-    if connections.emails.is_possible:
-        email_worker.stop(timeout=EMAIL_GRACE)
-    sweep_worker.stop(timeout=SWEEP_GRACE)
+    # The first one has the loop of all of them, so it is the last to stop.
+    with ThreadPoolExecutor() as stopping:
+        if connections.emails.is_possible:
+            stopping.submit(email_worker.stop, timeout=EMAIL_GRACE)
+        stopping.submit(sweep_worker.stop, timeout=SWEEP_GRACE)
     worker.stop(timeout=GRACE)
     sweep_broker.close()
     email_broker.close()

@@ -1,6 +1,6 @@
 """Buckets of points that fill up again: one per account, a minute from empty to full. Here in memory.
 
-`gql/rate_limit.py` says the same in Redis, for all processes together; a test holds both to the same figures.
+`gql/limits/rate_limit.py` says the same in Redis, for all processes together; a test holds both to the same figures.
 """
 
 from collections import OrderedDict

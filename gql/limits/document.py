@@ -1,4 +1,4 @@
-"""Limits of a document that its text alone decides. The node budget also needs variables: see `gql/budget.py`.
+"""Limits of a document that its text alone decides. The node budget also needs variables: see `gql/limits/budget.py`.
 
 What is written once and spread often counts as often as it is spread. The rules are built once: a new class per request
 would be a new key of what documents were checked by.

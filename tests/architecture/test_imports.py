@@ -74,7 +74,7 @@ def test_time_comes_from_one_clock() -> None:
 def test_business_time_never_comes_from_the_database() -> None:
     """No SQL of the product asks the server for the time; how often the feed tells of numbers is no business time."""
     pattern = r"(?<!def )(?<![\w.])now\(\)|current_timestamp|clock_timestamp|statement_timestamp|localtimestamp"
-    assert lines_matching(pattern, allowed={"domain/foundation/change_feed.py"}) == []
+    assert lines_matching(pattern, allowed={"domain/foundation/feed/changes.py"}) == []
 
 
 def test_the_clock_is_read_at_the_edges_only() -> None:

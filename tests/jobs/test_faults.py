@@ -32,9 +32,9 @@ from tests.support.telling import seeded, tell
 
 #: Enough tries for an email until the disk has room again.
 HURRIED = (
-    "from tests.jobs.hurry import hurry; hurry(); from domain.notifications import delivery_rows;"
-    f" from datetime import timedelta; delivery_rows.PAUSES = (timedelta(seconds=0.5),) * {ATTEMPTS * 10};"
-    f" delivery_rows.MAX_ATTEMPTS = {ATTEMPTS * 10 + 1}"
+    "from tests.jobs.hurry import hurry; hurry(); from domain.notifications.deliveries import rows;"
+    f" from datetime import timedelta; rows.PAUSES = (timedelta(seconds=0.5),) * {ATTEMPTS * 10};"
+    f" rows.MAX_ATTEMPTS = {ATTEMPTS * 10 + 1}"
 )
 CLIENTS = 4
 GROUP = 120

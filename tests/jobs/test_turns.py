@@ -48,7 +48,7 @@ DUE_ROWS = {
 DATED = (REMINDERS, OPENINGS, OVERDUE, EXPIRY)
 #: One worker with one thread for jobs, and short turns.
 NARROW_WORKER = (
-    "from jobs import rule_work; rule_work.TURN = 0.2; from functools import partial; "
+    "from jobs import background_jobs; background_jobs.TURN = 0.2; from functools import partial; "
     "from jobs.worker import run_worker; run = partial(run_worker, threads=1)"
 )
 
